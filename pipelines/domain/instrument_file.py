@@ -1,0 +1,93 @@
+"""What ``instrument.toml`` says: names, runner, limits of recipes, raw types."""
+
+from dataclasses import dataclass, field
+
+from .toml_reader import Section, read_toml
+
+RUNNERS = ("native", "esorex")
+MODES = ("ALL", "NONZERO", "RANDOM")
+
+
+@dataclass(frozen=True)
+class RecipeLimits:
+    """Limits of one recipe, and the product categories it must make."""
+
+    timeout_s: float
+    memory_mb: int
+    products: list[str]
+
+
+@dataclass(frozen=True)
+class RawTypeDefinition:
+    """How blocks of one raw type are named, set up and certified."""
+
+    name: str
+    title: str
+    setup: list[str]
+    is_science: bool
+    certification: str
+    sample_percent: float
+
+
+@dataclass(frozen=True)
+class InstrumentDefinition:
+    """One instrument as its folder describes it."""
+
+    name: str
+    title: str
+    header_names: list[str]
+    runner: str
+    pipeline: str
+    is_simulated: bool
+    night_rollover_hour: int
+    recipes: dict[str, RecipeLimits] = field(default_factory=dict)
+    raw_types: list[RawTypeDefinition] = field(default_factory=list)
+
+
+def parse_instrument(file: str, source: str) -> InstrumentDefinition:
+    """Read ``instrument.toml``.
+
+    Raises
+    ------
+    DefinitionError
+        With file and line of what is wrong.
+    """
+    top = read_toml(file, source)
+    definition = InstrumentDefinition(
+        name=top.text("name"),
+        title=top.text("title"),
+        header_names=top.texts("instrume"),
+        runner=top.one_of("runner", RUNNERS),
+        pipeline=top.text("pipeline"),
+        is_simulated=top.flag("simulated"),
+        night_rollover_hour=int(top.number("night_rollover_hour", 21, low=0, high=23)),
+        recipes={name: _limits(part) for name, part in top.named_sections("recipes").items()},
+        raw_types=[_raw_type(name, part) for name, part in top.named_sections("raw_types").items()],
+    )
+    if not definition.name.replace("_", "").isalnum() or definition.name != definition.name.upper():
+        raise top.error("name", f"name = {definition.name!r}: expected capital letters and digits")
+    top.done()
+    return definition
+
+
+def _limits(part: Section) -> RecipeLimits:
+    limits = RecipeLimits(
+        timeout_s=part.number("timeout_s", low=1, high=86400),
+        memory_mb=int(part.number("memory_mb", low=64, high=1_000_000)),
+        products=part.texts("products"),
+    )
+    part.done()
+    return limits
+
+
+def _raw_type(name: str, part: Section) -> RawTypeDefinition:
+    raw_type = RawTypeDefinition(
+        name=name,
+        title=part.text("title"),
+        setup=part.texts("setup", []),
+        is_science=part.flag("science"),
+        certification=part.one_of("certification", MODES, "NONZERO"),
+        sample_percent=part.number("sample_percent", 10, low=0, high=100),
+    )
+    part.done()
+    return raw_type

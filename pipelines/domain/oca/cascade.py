@@ -1,0 +1,233 @@
+"""The cascade: which block needs the products of which other, before any of them has run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .associate import Match, associate
+from .frames import Group, mixed_keywords
+from .pools import Candidate, Pool
+from .products import VirtualProduct, products
+from .settings import DEFAULT_SETTINGS, DeltaFrom, OcaSettings
+from .tree import Action, FileSelect, Keyword, RuleFile, walk
+
+# Real cascades are nine deep. Rules that let every dark ask for another dark would go on from
+# block to block; beyond this depth a block is no candidate.
+_DEEPEST = 40
+_TIME_KEYWORDS = frozenset({"MJD-OBS", "DATE-OBS", "TPL.EXPNO", "ARCFILE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A group with its calibrations.
+
+    Attributes
+    ----------
+    index
+        Its place among the groups.
+    group
+        The files.
+    products
+        What it will make.
+    matches
+        What it was given, one for each `select file` of its action.
+    reasons
+        Why it is incomplete, in words; empty if it is not.
+    doubts
+        Matches that rest on a keyword on which the files of the producing block differ.
+    """
+
+    index: int
+    group: Group
+    products: tuple[VirtualProduct, ...] = ()
+    matches: tuple[Match, ...] = ()
+    reasons: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has all it asks for."""
+        return not self.reasons
+
+    @property
+    def producers(self) -> tuple[int, ...]:
+        """The blocks whose products it was given, in order of their index."""
+        chosen = [chosen.candidate for match in self.matches for chosen in match.chosen]
+        return tuple(sorted({int(c.producer) for c in chosen if c.producer is not None}))
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """All blocks with their dependencies.
+
+    Attributes
+    ----------
+    blocks
+        One for each group, in their order.
+    cuts
+        Circles that were cut: each lists blocks that would wait for one another.
+    """
+
+    blocks: tuple[Block, ...]
+    cuts: tuple[tuple[int, ...], ...] = ()
+
+    def upstream(self, index: int) -> tuple[int, ...]:
+        """Return what must have run before a block, the first to run first."""
+        found: dict[int, None] = {}
+        for producer in self.blocks[index].producers:
+            found.update(dict.fromkeys((*self.upstream(producer), producer)))
+        return tuple(found)
+
+    def downstream(self, index: int) -> tuple[int, ...]:
+        """Return what is to be run again when a block's products are rejected."""
+        return tuple(block.index for block in self.blocks if index in self.upstream(block.index))
+
+    def level(self, index: int) -> int:
+        """Return how many blocks stand one above the other below this one."""
+        producers = self.blocks[index].producers
+        return 1 + max(map(self.level, producers)) if producers else 0
+
+
+def cascade(
+    rules: RuleFile,
+    groups: Sequence[Group],
+    files: Sequence[Candidate] = (),
+    settings: OcaSettings = DEFAULT_SETTINGS,
+) -> Cascade:
+    """Associate all groups with each other's products and with the files at hand.
+
+    Parameters
+    ----------
+    rules
+        The rule file.
+    groups
+        The blocks to be, as `organise` makes them.
+    files
+        All real files: masters on disk, static tables, raw files.
+    settings
+        Choices OCA leaves open. By default the products of an incomplete block do not count, so
+        that the next best candidate is taken.
+
+    Examples
+    --------
+    >>> from .frames import Frame
+    >>> from .parser import parse
+    >>> rules = parse('action bias { product M { PRO.CATG="BIAS"; } }'
+    ...               'action flat { select file as B from calibFiles where PRO.CATG=="BIAS"; }')
+    >>> groups = [Group(name, "SINGLE", "", (), (Frame(name, {"MJD-OBS": 57080.4}),), 0, 1)
+    ...           for name in ("flat", "bias")]
+    >>> found = cascade(rules, groups)
+    >>> found.blocks[0].producers, found.upstream(0), found.level(0)
+    ((1,), (1,), 1)
+    """
+    made = [_products(rules, group, settings) for group in groups]
+    virtual = [
+        Candidate(
+            f"virtual {index}.{product.order}", product.keywords, product.mjd, product.order, index
+        )
+        for index, found in enumerate(made)
+        for product in found
+    ]
+    resolver = _Resolver(rules, groups, made, Pool.sort(files, virtual, settings), settings)
+    for index in resolver.starting_points():
+        resolver.resolve(index, None, ())
+    blocks = (resolver.blocks[index] for index in range(len(groups)))
+    return Cascade(tuple(blocks), tuple(resolver.cuts))
+
+
+def _products(rules: RuleFile, group: Group, settings: OcaSettings) -> list[VirtualProduct]:
+    action = rules.actions.get(group.action)
+    return [] if action is None else products(action, group, settings)
+
+
+@dataclass(slots=True)
+class _Resolver:
+    """Associates one block after the other, those it needs first."""
+
+    rules: RuleFile
+    groups: Sequence[Group]
+    made: Sequence[Sequence[VirtualProduct]]
+    pool: Pool
+    settings: OcaSettings
+    blocks: dict[int, Block] = field(default_factory=dict)
+    # A dict keeps the order found and drops repeats.
+    cuts: dict[tuple[int, ...], None] = field(default_factory=dict)
+
+    def starting_points(self) -> list[int]:
+        """Return the blocks to begin with: those with targets, then the others."""
+        return sorted(
+            range(len(self.groups)), key=lambda index: not _has_target(self.groups[index])
+        )
+
+    def resolve(self, index: int, target_mjd: float | None, path: tuple[int, ...]) -> Block:
+        """Return a block with its calibrations; `path` are the blocks that wait for it."""
+        if index not in self.blocks:
+            self.blocks[index] = self._associated(index, target_mjd, path)
+        return self.blocks[index]
+
+    def _associated(self, index: int, target_mjd: float | None, path: tuple[int, ...]) -> Block:
+        group = self.groups[index]
+        made = tuple(self.made[index])
+        action = self.rules.actions.get(group.action)
+        if action is None:
+            return Block(index, group, made, (), (f"no action is called {group.action}",))
+        if target_mjd is None and self.settings.delta_from is DeltaFrom.TARGET:
+            target_mjd = group.reference.mjd if _has_target(group) else None
+
+        def accept(candidate: Candidate) -> bool:
+            return self._may_feed(candidate, (*path, index), target_mjd)
+
+        found = associate(action, group, self.pool, self.settings, mjd=target_mjd, accept=accept)
+        reasons = tuple(self._reasons(group, found))
+        doubts = tuple(self._doubts(action, found))
+        return Block(index, group, made, tuple(found), reasons, doubts)
+
+    def _may_feed(
+        self, candidate: Candidate, path: tuple[int, ...], target_mjd: float | None
+    ) -> bool:
+        """Decide on a candidate that the last block of a path would take next."""
+        if candidate.producer is None:
+            return True
+        producer = int(candidate.producer)
+        if producer in path:
+            self.cuts[path[path.index(producer) :]] = None
+            return False
+        if len(path) >= _DEEPEST:
+            return False
+        block = self.resolve(producer, target_mjd, path)
+        return block.is_complete or self.settings.count_incomplete_producers
+
+    def _reasons(self, group: Group, matches: Sequence[Match]) -> list[str]:
+        reasons = [match.text for match in matches if match.is_missing]
+        if group.is_too_small:
+            reasons.insert(0, f"too_small {len(group.frames)} of {group.min_ret}")
+        for match in matches:
+            producers = (chosen.candidate.producer for chosen in match.chosen)
+            if not all(self.blocks[int(p)].is_complete for p in producers if p is not None):
+                reasons.append(f"{match.label} comes from an incomplete block")
+        return reasons
+
+    def _doubts(self, action: Action, matches: Sequence[Match]) -> list[str]:
+        return [
+            f"{select.label} was matched on {name}, on which the files of its block differ"
+            for select, match in zip(action.files, matches, strict=True)
+            for name in self._mixed(select, match)
+        ]
+
+    def _mixed(self, select: FileSelect, match: Match) -> list[str]:
+        producers = {chosen.candidate.producer for chosen in match.chosen} - {None}
+        mixed = {
+            n
+            for p in producers
+            if p is not None
+            for n in mixed_keywords(self.groups[int(p)].frames)
+        }
+        read = {
+            node.name
+            for node in walk(select)
+            if isinstance(node, Keyword) and not node.of_reference
+        }
+        return sorted(mixed & read - _TIME_KEYWORDS)
+
+
+def _has_target(group: Group) -> bool:
+    return any(frame.keywords.get("REFLEX.TARGET") == "T" for frame in group.frames)

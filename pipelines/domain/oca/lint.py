@@ -1,0 +1,66 @@
+"""Keywords that look misspelt. Rules with such a slip run; they only never match."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from .errors import OcaWarning
+from .tree import Keyword, RuleFile, walk
+
+
+def lint(rules: RuleFile) -> list[OcaWarning]:
+    """Return what the author of a rule file should look at again, by line.
+
+    Besides the warnings of `parse`: a keyword used once that is a well-used one with two letters
+    exchanged, or with a part of its name lacking or too many.
+
+    Examples
+    --------
+    >>> from .parser import parse
+    >>> rules = parse('if MJD-OBS>5 and MJD-OBS<9 then { A=1; }\\n if MDJ-OBS<7 then { A=2; }')
+    >>> print(*lint(rules))
+    2: MDJ-OBS is used once; is MJD-OBS meant?
+    """
+    uses = list(_uses(rules))
+    counts = Counter(name for name, _ in uses)
+    known = {name for name, count in counts.items() if count > 1}
+    found = [
+        OcaWarning(line, f"{name} is used once; is {other} meant?")
+        for name, line in uses
+        if counts[name] == 1
+        for other in sorted(known)
+        if _resembles(name, other)
+    ]
+    return sorted([*rules.warnings, *found], key=lambda warning: warning.line)
+
+
+def _uses(rules: RuleFile) -> Iterator[tuple[str, int]]:
+    """Yield every use of a keyword: read, grouped by, or assigned, with its line."""
+    for node in walk(rules):
+        if isinstance(node, Keyword):
+            yield node.name, node.line
+    for select in rules.selects:
+        for name in select.group_by:
+            yield name, select.line
+    for rule in rules.classification:
+        for assignment in rule.assignments:
+            yield assignment.keyword, assignment.line
+
+
+def _resembles(name: str, other: str) -> bool:
+    return _is_swapped(name, other) or _lacks_a_part(name, other) or _lacks_a_part(other, name)
+
+
+def _is_swapped(name: str, other: str) -> bool:
+    """Tell names that differ by two neighbouring letters exchanged."""
+    if len(name) != len(other):
+        return False
+    unlike = [place for place in range(len(name)) if name[place] != other[place]]
+    if len(unlike) != 2 or unlike[1] != unlike[0] + 1:
+        return False
+    first, second = unlike
+    return (name[first], name[second]) == (other[second], other[first])
+
+
+def _lacks_a_part(name: str, other: str) -> bool:
+    """Tell ``WIN1.BINX`` from ``DET.WIN1.BINX``; one part alone is too little to tell by."""
+    return "." in name and other.endswith(f".{name}")

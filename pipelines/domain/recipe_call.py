@@ -1,0 +1,139 @@
+"""The plan of one run: which recipe, on which files, within which limits; and what came of it."""
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+_SAFE = re.compile(r"[^A-Za-z0-9._:+-]")
+
+
+class Kind(StrEnum):
+    """Why a run failed; the last four may pass by themselves."""
+
+    NONE = ""
+    INPUT = "input"
+    RECIPE = "recipe"
+    PRODUCT = "product"
+    TIMEOUT = "timeout"
+    RESOURCE = "resource"
+    LOST = "lost"
+    SETUP = "setup"
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether trying again can help.
+
+        >>> Kind.RESOURCE.may_pass, Kind.RECIPE.may_pass
+        (True, False)
+        """
+        return self in {Kind.TIMEOUT, Kind.RESOURCE, Kind.LOST, Kind.SETUP}
+
+
+@dataclass(frozen=True)
+class SofEntry:
+    """A line of the set of frames: a file, and its tag for the recipe."""
+
+    path: Path
+    tag: str
+
+
+@dataclass(frozen=True)
+class RecipeCall:
+    """Everything a run needs, decided before it starts.
+
+    Attributes
+    ----------
+    min_frames : int
+        Raw frames that must remain when unusable ones are left out.
+    timeout_s, memory_mb : float, int
+        Wall-clock seconds and megabytes of address space.
+    """
+
+    recipe: str
+    runner: str
+    pipeline: str
+    parameters: tuple[str, ...]
+    raws: tuple[SofEntry, ...]
+    calibrations: tuple[SofEntry, ...]
+    expected_products: tuple[str, ...]
+    min_frames: int
+    timeout_s: float
+    memory_mb: int
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A product as the recipe left it in the job's directory."""
+
+    name: str
+    category: str
+    path: Path
+    size: int
+    data_md5: str
+
+
+@dataclass(frozen=True)
+class RecipeOutcome:
+    """What came of a run. `reason` is for people; empty only when all is well."""
+
+    succeeded: bool
+    kind: Kind = Kind.NONE
+    reason: str = ""
+    is_degraded: bool = False
+    return_code: int | None = None
+    products: tuple[MadeFile, ...] = ()
+    argv: tuple[str, ...] = ()
+    log: str = ""
+    pipeline_version: str = ""
+    duration_s: float = 0.0
+
+
+def safe_name(name: str) -> str:
+    """Return a file name that cannot break out of a SOF line, a path or a command line.
+
+    >>> safe_name("UVES.2015-02-27T10:46:39.756.fits")
+    'UVES.2015-02-27T10:46:39.756.fits'
+    >>> safe_name("../a b;$HOME #.fits")
+    '_.._a_b__HOME__.fits'
+    """
+    clean = _SAFE.sub("_", name)
+    return clean if clean[:1].isalnum() else f"_{clean}"
+
+
+def split_parameters(lines: list[str]) -> tuple[str, ...]:
+    """Return the arguments of a rule's recipe strings, each of which may hold several.
+
+    >>> split_parameters(["--nifu=1 --merge", "--stack=mean"])
+    ('--nifu=1', '--merge', '--stack=mean')
+    """
+    return tuple(word for line in lines for word in shlex.split(line))
+
+
+@dataclass
+class LogReading:
+    """What a recipe's log tells beside its exit code."""
+
+    errors: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+
+_LEVEL = re.compile(r"\[\s*(ERROR|WARNING)\s*\]\s*(?:[\w.]+:\s*)?(?:\[tid=\d+\]\s*)?(.*)")
+_DROPPED = re.compile(r"\b(dropped|skipped|ignored|left out)\b", re.IGNORECASE)
+
+
+def read_log(text: str) -> LogReading:
+    """Collect error lines, and warnings that frames or settings were left out.
+
+    >>> read_log("10:00:00 [ ERROR ] muse: [tid=000] cannot load x.fits").errors
+    ['cannot load x.fits']
+    """
+    reading = LogReading()
+    for line in text.splitlines():
+        match = _LEVEL.search(line)
+        if match and match[1] == "ERROR" and match[2].strip():
+            reading.errors.append(match[2].strip())
+        elif match and _DROPPED.search(match[2]):
+            reading.dropped.append(match[2].strip())
+    return reading

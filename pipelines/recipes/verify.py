@@ -1,0 +1,171 @@
+"""Looks at frames before a recipe runs and at products after it: exit code 0 proves nothing."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from pipelines.domain.recipe_call import Kind, MadeFile, RecipeCall, SofEntry
+from pipelines.fits import FitsError, read_fits, unpacked
+
+# A frame with this share of its pixels at the top of its range shows nothing but the lamp.
+SATURATED_SHARE = 0.3
+_TOP = {np.dtype("uint16"): 65535, np.dtype("int16"): 32767}
+
+
+class UnusableError(Exception):
+    """A run cannot start, or its results cannot be used."""
+
+    def __init__(self, kind: Kind, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class CheckedInputs:
+    """The frames to send, and the ones left out with the reason for each."""
+
+    raws: list[SofEntry]
+    dropped: list[str]
+
+
+def check_inputs(call: RecipeCall) -> CheckedInputs:
+    """Check every input; leave out saturated and constant frames while enough remain.
+
+    Raises
+    ------
+    UnusableError
+        A file is missing, damaged or of another shape, or too few frames remain.
+    """
+    kept: list[SofEntry] = []
+    dropped: list[str] = []
+    shapes: dict[tuple[tuple[int, ...], ...], str] = {}
+    for entry in call.raws:
+        images = list(_images(entry.path))
+        shapes.setdefault(tuple(image.shape for image in images), entry.path.name)
+        if problem := next(filter(None, map(_pixel_problem, images)), ""):
+            dropped.append(f"{entry.path.name}: {problem}")
+        else:
+            kept.append(entry)
+    if len(shapes) > 1:
+        raise UnusableError(Kind.INPUT, _unequal(shapes))
+    if len(kept) < call.min_frames:
+        raise UnusableError(
+            Kind.INPUT,
+            f"{len(kept)} of {len(call.raws)} frames are usable, {call.min_frames} are needed. "
+            + "; ".join(dropped),
+        )
+    for entry in call.calibrations:
+        _check_file(entry.path)
+    return CheckedInputs(kept, dropped)
+
+
+def _unequal(shapes: dict[tuple[tuple[int, ...], ...], str]) -> str:
+    seen = "; ".join(f"{name}: {shape}" for shape, name in shapes.items())
+    return f"The frames have unequal shapes (y, x). {seen}"
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise UnusableError(Kind.INPUT, f"{path.name} is not there any more ({path}).")
+    try:
+        problem = read_fits(path, ()).problem
+    except (FitsError, OSError) as error:
+        raise UnusableError(Kind.INPUT, f"{path.name}: {error}") from error
+    if problem:
+        raise UnusableError(
+            Kind.INPUT, f"{path.name} is {problem}. Transfer it again, then ingest it."
+        )
+
+
+def _images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
+    _check_file(path)
+    source: Any = path
+    if path.suffix in {".gz", ".Z", ".fz"}:
+        source = unpacked(path)
+    opened = fits.HDUList.fromstring(source) if isinstance(source, bytes) else fits.open(path)
+    with opened as hdus:
+        for hdu in hdus:
+            if hdu.is_image and hdu.data is not None:
+                yield hdu.data
+
+
+def _pixel_problem(image: np.ndarray[Any, np.dtype[Any]]) -> str:
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        return "it holds NaN or infinite pixels"
+    low, high = image.min(), image.max()
+    if low == high:
+        return f"all its pixels are {low}"
+    top = _TOP.get(image.dtype.newbyteorder("="))
+    if top is not None and high >= top:
+        share = float(np.count_nonzero(image >= top)) / image.size
+        if share > SATURATED_SHARE:
+            return f"saturated, {share:.0%} of its pixels are at {top} ADU"
+    return ""
+
+
+def check_products(call: RecipeCall, job_dir: Path) -> list[MadeFile]:
+    """Return the products, each verified to be there, whole and of an expected category.
+
+    Raises
+    ------
+    UnusableError
+        A listed product is missing or damaged, or an expected category was not made.
+    """
+    listing = job_dir / "out" / "products.json"
+    if not listing.exists():
+        raise UnusableError(Kind.PRODUCT, "The recipe ended with 0 and listed no products.")
+    made = [_made_file(job_dir, item) for item in json.loads(listing.read_text())]
+    missing = set(call.expected_products) - {product.category for product in made}
+    if missing:
+        raise UnusableError(
+            Kind.PRODUCT, f"The recipe ended with 0 and made no {', '.join(sorted(missing))}."
+        )
+    return made
+
+
+def _made_file(job_dir: Path, item: dict[str, str]) -> MadeFile:
+    name = Path(item["name"]).name
+    path = job_dir / "out" / name
+    if not path.exists():
+        raise UnusableError(Kind.PRODUCT, f"The recipe lists {name}, which does not exist.")
+    try:
+        keywords = read_fits(path, {"DATAMD5", "PRO.CATG"})
+        _verify_sums(path)
+    except (FitsError, OSError, AstropyWarning) as error:
+        raise UnusableError(Kind.PRODUCT, f"Product {name} is damaged: {error}") from error
+    if keywords.problem:
+        raise UnusableError(Kind.PRODUCT, f"Product {name} is {keywords.problem}.")
+    return MadeFile(
+        name=name,
+        category=item["category"],
+        path=path,
+        size=path.stat().st_size,
+        data_md5=str(keywords.keywords.get("DATAMD5", "")),
+    )
+
+
+def _verify_sums(path: Path) -> None:
+    with fits.open(path) as hdus:
+        for n, hdu in enumerate(hdus):
+            # 0: the sum is there and wrong. 2 says that there is none to compare.
+            if hdu.verify_datasum() == 0:
+                raise FitsError(f"DATASUM of HDU {n} does not fit.", "Run the block again.")
+
+
+def combined_count(products: list[MadeFile]) -> int | None:
+    """Return how many raw frames the first product says it is made of; None if it does not say."""
+    if not products:
+        return None
+    header = fits.getheader(products[0].path)
+    named = sum(1 for key in header if key.startswith("ESO PRO REC1 RAW") and key.endswith("NAME"))
+    counts = [named] if named else []
+    if "ESO PRO DATANCOM" in header:
+        counts.append(int(header["ESO PRO DATANCOM"]))
+    return min(counts, default=None)

@@ -1,0 +1,1 @@
+"""What the pipelines do, as verbs: load an instrument, ingest frames, organise, process."""

@@ -1,0 +1,212 @@
+"""Finds each block's master calibrations among the products, made or to come, of other blocks."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Q
+
+from pipelines.domain import oca
+from pipelines.models import (
+    AssociationBlock,
+    CalibrationLink,
+    Completeness,
+    FailureKind,
+    Instrument,
+    NextStep,
+    ProcessStatus,
+)
+
+from .instruments import parsed
+
+# How far back and ahead a master is looked for: what a night costs does not grow with the archive.
+HORIZON_DAYS = 180.0
+_OPEN = [ProcessStatus.CREATED, ProcessStatus.QUEUED, ProcessStatus.BLOCKED]
+_TOO_SMALL = "too_small"
+# As ESO's own daily processing did: distances in time are between the middles of exposures.
+SETTINGS = oca.OcaSettings(reference=oca.Reference.MID_EXPOSURE)
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A product another block makes, as a candidate of the organiser."""
+
+    producer: AssociationBlock
+    candidate: oca.Candidate
+    pro_catg: str
+
+
+def associate_blocks(instrument: Instrument, night: dt.date, at: dt.datetime) -> list[int]:
+    """Associate what has not run yet; return the blocks that can be advanced now.
+
+    A block that lacks a calibration is incomplete, and its own products do not count: so this goes
+    on until nothing changes any more.
+    """
+    waiting = list(_waiting(instrument, night))
+    if not waiting:
+        return []
+    offers = _offers(instrument, waiting)
+    levels = {offer.producer.pk: offer.producer.cascade_level for offer in offers}
+    reasons = {block.pk: block.incomplete_reason for block in waiting}
+    for block in waiting:
+        if not block.incomplete_reason.startswith(_TOO_SMALL):
+            block.completeness, block.incomplete_reason = Completeness.COMPLETE, ""
+    chosen = _settle(waiting, offers)
+    for block in waiting:
+        block.cascade_level = _level(block, chosen, levels)
+        # A person who has seen why it is incomplete is asked again only for a new reason.
+        if block.incomplete_reason != reasons[block.pk] or block.created_at == at:
+            block.needs_person = block.completeness == Completeness.INCOMPLETE
+        _write(block, chosen[block.pk], at)
+    return [block.pk for block in waiting if block.next_step == NextStep.PROCESS]
+
+
+def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
+    """Choose again for one block whose calibration is gone; False when there is no better one."""
+    with transaction.atomic():
+        fresh = (
+            AssociationBlock.objects.select_for_update(of=("self",))
+            .select_related("rule_set", "instrument")
+            .get(pk=block.pk)
+        )
+        if fresh.attempt != block.attempt or fresh.process_status not in _OPEN:
+            return False
+        offers = _offers(fresh.instrument, [fresh])
+        chosen = _associate(fresh, offers, {offer.candidate.id: offer for offer in offers})
+        if fresh.completeness == Completeness.INCOMPLETE:
+            # Nothing else fits: keep waiting for the one that failed, so that the page shows why.
+            return False
+        levels = {offer.producer.pk: offer.producer.cascade_level for offer in offers}
+        fresh.cascade_level = _level(fresh, {fresh.pk: chosen}, levels)
+        _write(fresh, chosen, at)
+    return True
+
+
+def _waiting(instrument: Instrument, night: dt.date) -> list[AssociationBlock]:
+    """Return the blocks of the night that have not run, and earlier ones that lack something."""
+    lacking = Q(
+        completeness=Completeness.INCOMPLETE,
+        night__gte=night - dt.timedelta(days=HORIZON_DAYS),
+    ) & ~Q(incomplete_reason__startswith=_TOO_SMALL)
+    return list(
+        AssociationBlock.objects.filter(
+            Q(night=night, process_status__in=_OPEN) | lacking, instrument=instrument
+        )
+        # A worker that claims one of them meanwhile would be overwritten.
+        .select_for_update(of=("self",))
+        .select_related("rule_set")
+        .order_by("mjd_obs")
+    )
+
+
+def _offers(instrument: Instrument, blocks: list[AssociationBlock]) -> list[_Offer]:
+    times = [block.mjd_mid for block in blocks]
+    producers = (
+        AssociationBlock.objects.filter(
+            instrument=instrument,
+            mjd_mid__gte=min(times) - HORIZON_DAYS,
+            mjd_mid__lte=max(times) + HORIZON_DAYS,
+            is_withdrawn=False,
+        )
+        .exclude(virtual_products=[])
+        .exclude(process_status=ProcessStatus.FAILED, next_step=NextStep.REST)
+        .exclude(incomplete_reason__startswith=_TOO_SMALL)
+        .order_by("mjd_mid")
+    )
+    return [
+        _Offer(
+            producer,
+            oca.Candidate(
+                id=f"{producer.pk}:{n}",
+                keywords=product["keywords"],
+                mjd=producer.mjd_mid,
+                order=n,
+                producer=producer.pk,
+            ),
+            str(product["keywords"].get("PRO.CATG", "")),
+        )
+        for producer in producers
+        for n, product in enumerate(producer.virtual_products)
+    ]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    label: str
+    offer: _Offer
+    delta_days: float
+    is_required: bool
+
+
+def _settle(waiting: list[AssociationBlock], offers: list[_Offer]) -> dict[int, list[_Choice]]:
+    by_id = {offer.candidate.id: offer for offer in offers}
+    lacking = {block.pk for block in waiting if block.completeness == Completeness.INCOMPLETE}
+    while True:
+        usable = [offer for offer in offers if offer.producer.pk not in lacking]
+        chosen = {block.pk: _associate(block, usable, by_id) for block in waiting}
+        now = {block.pk for block in waiting if block.completeness == Completeness.INCOMPLETE}
+        if now == lacking:
+            return chosen
+        lacking = now
+
+
+def _associate(
+    block: AssociationBlock, offers: list[_Offer], by_id: Mapping[oca.FrameId, _Offer]
+) -> list[_Choice]:
+    """Return a block's choices; it becomes incomplete when a required one is missing."""
+    action = parsed(block.rule_set.text).actions.get(block.action)
+    if action is None:
+        return []
+    members = tuple(
+        oca.Frame(link.raw_file_id, link.raw_file.keywords)
+        for link in block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs")
+    )
+    group = oca.Group(block.action, block.event, "", (), members, block.min_frames, 0)
+    pool = oca.Pool(calib=(offer.candidate for offer in offers if offer.producer.pk != block.pk))
+    choices: list[_Choice] = []
+    for match in oca.associate(action, group, pool, SETTINGS):
+        if match.is_missing and block.completeness == Completeness.COMPLETE:
+            block.completeness = Completeness.INCOMPLETE
+            block.incomplete_reason = match.text
+        choices += [
+            _Choice(match.label, by_id[one.candidate.id], one.delta_days or 0.0, match.min_ret > 0)
+            for one in match.chosen
+        ]
+    return choices
+
+
+def _level(
+    block: AssociationBlock, chosen: dict[int, list[_Choice]], levels: dict[int, int]
+) -> int:
+    """Return the block's depth in the cascade: one more than the deepest of what it uses."""
+    level = 0
+    for choice in chosen.get(block.pk, []):
+        producer = choice.offer.producer
+        depth = _level(producer, chosen, levels) if producer.pk in chosen else levels[producer.pk]
+        level = max(level, depth + 1)
+    return level
+
+
+def _write(block: AssociationBlock, choices: list[_Choice], at: dt.datetime) -> None:
+    CalibrationLink.objects.filter(block=block).delete()
+    CalibrationLink.objects.bulk_create(
+        [
+            CalibrationLink(
+                block=block,
+                label=choice.label,
+                pro_catg=choice.offer.pro_catg,
+                producer=choice.offer.producer,
+                delta_days=choice.delta_days,
+                is_required=choice.is_required,
+            )
+            for choice in choices
+        ]
+    )
+    if block.completeness == Completeness.COMPLETE and block.recipe:
+        block.process_status, block.next_step = ProcessStatus.QUEUED, NextStep.PROCESS
+        block.failure_kind, block.reason, block.next_try_at = FailureKind.NONE, "", None
+    else:
+        block.process_status, block.next_step = ProcessStatus.CREATED, NextStep.REST
+    block.changed_at = at
+    block.save()

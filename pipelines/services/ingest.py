@@ -1,0 +1,274 @@
+"""Registers raw frames: reads, classifies, remembers; says what it did with every file."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from django.db import transaction
+
+from pipelines.domain import oca
+from pipelines.domain.times import night_of
+from pipelines.fits import FitsError, FitsFile, Value, read_fits
+from pipelines.models import Instrument, RawFile, RefusedFile
+
+from .instruments import current_rules, parsed
+from .organise import organise_nights
+
+SUFFIXES = (".fits", ".fit", ".fits.gz", ".fits.Z", ".fits.fz")
+# Frames written in one transaction: SQLite's other writers wait that long.
+CHUNK = 100
+# Keywords every frame needs, beside those the instrument's rules read.
+NEEDED = frozenset(
+    {"INSTRUME", "MJD-OBS", "EXPTIME", "ARCFILE", "DPR.CATG", "DPR.TYPE", "DPR.TECH",
+     "TPL.START", "TPL.NEXP", "TPL.EXPNO"}
+)  # fmt: skip
+
+
+class Done(StrEnum):
+    """What became of a file."""
+
+    REGISTERED = "registered"
+    SCIENCE = "registered, science: not processed"
+    UNCLASSIFIED = "registered, no rule classifies it"
+    DAMAGED = "registered, damaged"
+    REPLACED = "replaced a damaged frame"
+    KNOWN = "known"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class FileReport:
+    path: Path
+    done: Done
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.done}" + (f" ({self.note})" if self.note else "")
+
+
+@dataclass
+class IngestReport:
+    """What an ingest did; `to_advance` are the blocks that have a next step now."""
+
+    files: list[FileReport] = field(default_factory=list)
+    to_advance: list[int] = field(default_factory=list)
+    new_blocks: int = 0
+
+    def counts(self) -> Counter[Done]:
+        return Counter(report.done for report in self.files)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """An instrument with what is needed to read its frames."""
+
+    instrument: Instrument
+    rules: oca.RuleFile
+    setup: frozenset[str]
+    science: frozenset[str]
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        return NEEDED | self.rules.keywords | self.setup
+
+
+def _readers() -> dict[str, _Reader]:
+    readers: dict[str, _Reader] = {}
+    for instrument in Instrument.objects.prefetch_related("raw_types"):
+        types = list(instrument.raw_types.all())
+        reader = _Reader(
+            instrument=instrument,
+            rules=parsed(current_rules(instrument).text),
+            setup=frozenset(key for raw_type in types for key in raw_type.setup_keywords),
+            science=frozenset(raw_type.name for raw_type in types if raw_type.is_science),
+        )
+        readers.update(dict.fromkeys(instrument.header_names, reader))
+    return readers
+
+
+def find_frames(directory: Path) -> Iterator[Path]:
+    """Yield the files below a directory that look like frames, in a stable order."""
+    for path in sorted(directory.rglob("*")):
+        if path.name.endswith(SUFFIXES) and path.is_file():
+            yield path
+
+
+def ingest(paths: Iterable[Path], at: dt.datetime) -> IngestReport:
+    """Register frames, group them into blocks and associate calibrations. Running twice is safe."""
+    report = IngestReport()
+    readers = _readers()
+    touched: set[tuple[int, dt.date]] = set()
+    chunk: list[RawFile] = []
+    known_paths = _known_paths()
+    for path in paths:
+        found = _read(path, readers, known_paths, at)
+        if isinstance(found, FileReport):
+            report.files.append(found)
+            continue
+        chunk.append(found)
+        if len(chunk) >= CHUNK:
+            touched |= _register(chunk, report, at)
+            chunk = []
+    touched |= _register(chunk, report, at)
+    done = organise_nights(touched, at)
+    report.to_advance, report.new_blocks = done.to_advance, done.n_new
+    return report
+
+
+def _known_paths() -> dict[str, int]:
+    return dict(RawFile.objects.filter(problem="").values_list("path", "size"))
+
+
+def _read(
+    path: Path, readers: dict[str, _Reader], known_paths: dict[str, int], at: dt.datetime
+) -> RawFile | FileReport:
+    """Return an unsaved frame, or what else the file is."""
+    try:
+        # The same plain file at the same place with the same size: nothing to read again.
+        if known_paths.get(str(path)) == path.stat().st_size:
+            return FileReport(path, Done.KNOWN)
+        wanted = frozenset().union(*(reader.wanted for reader in readers.values()), NEEDED)
+        return _frame(path, read_fits(path, wanted), readers, at)
+    except FitsError as error:
+        return _refuse(path, error, at)
+    except OSError as error:
+        return _refuse(path, FitsError(f"{error.strerror}.", "Check the file and its rights."), at)
+
+
+def _refuse(path: Path, error: FitsError, at: dt.datetime) -> FileReport:
+    RefusedFile.objects.update_or_create(
+        path=str(path),
+        defaults={"reason": error.reason[:255], "advice": error.advice[:255], "last_seen_at": at},
+        create_defaults={
+            "reason": error.reason[:255],
+            "advice": error.advice[:255],
+            "first_seen_at": at,
+            "last_seen_at": at,
+        },
+    )
+    return FileReport(path, Done.REFUSED, f"{error.reason} {error.advice}")
+
+
+def _frame(path: Path, found: FitsFile, readers: dict[str, _Reader], at: dt.datetime) -> RawFile:
+    instrume = _text(found.keywords, "INSTRUME")
+    reader = readers.get(instrume)
+    if reader is None:
+        raise FitsError(
+            f"INSTRUME is {instrume!r}, which no instrument here has.",
+            f"Known are {', '.join(sorted(readers)) or 'none: load the instruments first'}.",
+        )
+    mjd_obs = _number(found.keywords, "MJD-OBS")
+    if not 0 < mjd_obs < 200000:
+        raise FitsError(f"MJD-OBS is {mjd_obs:g}.", "Expected a Modified Julian Date.")
+    keywords = {key: value for key, value in found.keywords.items() if key in reader.wanted}
+    # Frames without ARCFILE would all be one group where rules group by it.
+    keywords.setdefault("ARCFILE", path.name)
+    result = oca.classify(reader.rules, keywords)
+    raw_type = str(result.keywords.get("RAW.TYPE", ""))
+    exptime = found.keywords.get("EXPTIME")
+    return RawFile(
+        instrument=reader.instrument,
+        name=_plain_name(path),
+        path=str(path),
+        size=found.size,
+        header_digest=found.header_digest,
+        compression=path.suffix[1:] if path.suffix in {".gz", ".Z", ".fz"} else "",
+        night=night_of(mjd_obs, reader.instrument.night_rollover_hour),
+        mjd_obs=mjd_obs,
+        exptime_s=float(exptime) if isinstance(exptime, (int, float)) else None,
+        raw_type=raw_type[:64],
+        do_catg=str(result.keywords.get("DO.CATG", raw_type))[:64],
+        dpr_catg=str(keywords.get("DPR.CATG", ""))[:64],
+        dpr_type=str(keywords.get("DPR.TYPE", ""))[:64],
+        dpr_tech=str(keywords.get("DPR.TECH", ""))[:64],
+        keywords=dict(result.keywords),
+        is_science=raw_type in reader.science,
+        problem=found.problem,
+        recorded_at=at,
+    )
+
+
+def _plain_name(path: Path) -> str:
+    packed = path.suffix in {".gz", ".Z", ".fz"}
+    return (path.name.removesuffix(path.suffix) if packed else path.name)[:255]
+
+
+def _text(keywords: dict[str, Value], key: str) -> str:
+    value = keywords.get(key)
+    if isinstance(value, str) and value:
+        return value
+    problem = "is missing" if value is None else f"is {value!r}, not a text"
+    raise FitsError(f"The header's {key} {problem}.", "Repair the header, then ingest again.")
+
+
+def _number(keywords: dict[str, Value], key: str) -> float:
+    value = keywords.get(key)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    problem = "is missing" if value is None else f"is {value!r}, not a number"
+    raise FitsError(f"The header's {key} {problem}.", "Repair the header, then ingest again.")
+
+
+def _register(
+    frames: Sequence[RawFile], report: IngestReport, at: dt.datetime
+) -> set[tuple[int, dt.date]]:
+    """Write a chunk of frames; return the instruments' nights that have something new."""
+    touched: set[tuple[int, dt.date]] = set()
+    if not frames:
+        return touched
+    with transaction.atomic():
+        known = {
+            (size, digest)
+            for size, digest in RawFile.objects.filter(
+                header_digest__in=[frame.header_digest for frame in frames]
+            ).values_list("size", "header_digest")
+        }
+        fresh: list[RawFile] = []
+        for frame in frames:
+            identity = (frame.size, frame.header_digest)
+            if identity in known:
+                report.files.append(FileReport(Path(frame.path), Done.KNOWN))
+                continue
+            known.add(identity)
+            if _replace_damaged(frame):
+                report.files.append(FileReport(Path(frame.path), Done.REPLACED))
+            else:
+                fresh.append(frame)
+                report.files.append(_say(frame))
+            touched.add((frame.instrument_id, frame.night))
+        RawFile.objects.bulk_create(fresh)
+        RefusedFile.objects.filter(path__in=[frame.path for frame in frames]).delete()
+    return touched
+
+
+def _replace_damaged(frame: RawFile) -> bool:
+    """Let a whole frame take the place of the cut one that came before it."""
+    if frame.problem:
+        return False
+    return bool(
+        RawFile.objects.filter(header_digest=frame.header_digest)
+        .exclude(problem="")
+        .update(
+            size=frame.size,
+            path=frame.path,
+            compression=frame.compression,
+            problem="",
+            checksum="",
+            recorded_at=frame.recorded_at,
+        )
+    )
+
+
+def _say(frame: RawFile) -> FileReport:
+    path = Path(frame.path)
+    if frame.problem:
+        return FileReport(path, Done.DAMAGED, frame.problem)
+    if not frame.raw_type:
+        what = ", ".join(filter(None, [frame.dpr_catg, frame.dpr_type, frame.dpr_tech]))
+        return FileReport(path, Done.UNCLASSIFIED, what or "no DPR keywords")
+    if frame.is_science:
+        return FileReport(path, Done.SCIENCE)
+    return FileReport(path, Done.REGISTERED, frame.raw_type)

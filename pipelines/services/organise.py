@@ -1,0 +1,172 @@
+"""Frames of a night become association blocks, and each finds its master calibrations.
+
+Incremental: a night is organised again whenever frames arrive. What a person has decided is left
+alone; a block that has run and gets more frames runs again.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from pipelines.domain import oca
+from pipelines.domain.recipe_call import safe_name, split_parameters
+from pipelines.models import (
+    AssociationBlock,
+    BlockFrame,
+    Completeness,
+    Instrument,
+    NextStep,
+    ProcessStatus,
+    RawFile,
+    RawType,
+    RuleSet,
+)
+
+from .associate import associate_blocks
+from .instruments import current_rules, parsed
+
+
+@dataclass
+class Organised:
+    n_new: int = 0
+    to_advance: list[int] = field(default_factory=list)
+
+
+def organise_nights(nights: Iterable[tuple[int, dt.date]], at: dt.datetime) -> Organised:
+    done = Organised()
+    for instrument_id, night in sorted(nights):
+        with transaction.atomic():
+            # One organiser an instrument at a time: a second one waits here.
+            instrument = Instrument.objects.select_for_update().get(pk=instrument_id)
+            _organise_night(instrument, night, at, done)
+            done.to_advance += associate_blocks(instrument, night, at)
+    return done
+
+
+def _organise_night(
+    instrument: Instrument, night: dt.date, at: dt.datetime, done: Organised
+) -> None:
+    rule_set = current_rules(instrument)
+    rules = parsed(rule_set.text)
+    frames = {
+        frame.pk: frame
+        for frame in RawFile.objects.filter(instrument=instrument, night=night).exclude(raw_type="")
+        if not frame.is_science
+    }
+    known = {
+        (block.action, block.raw_type, block.group_key): block
+        for block in AssociationBlock.objects.filter(instrument=instrument, night=night)
+        .select_for_update()
+        .prefetch_related("block_frames")
+    }
+    raw_types = {raw_type.name: raw_type for raw_type in instrument.raw_types.all()}
+    organiser_frames = [oca.Frame(pk, frame.keywords) for pk, frame in frames.items()]
+    for group in oca.organise(rules, organiser_frames):
+        members = [frames[int(frame.id)] for frame in group.frames]
+        key = (group.action, members[0].raw_type, group_text(group))
+        block = known.get(key)
+        if block is None:
+            block = _new_block(rules, rule_set, group, members, raw_types, at)
+            done.n_new += 1
+        _add_frames(block, members, at)
+
+
+def group_text(group: oca.Group) -> str:
+    """Return the values of the rule's ``group by`` as one canonical text."""
+    return json.dumps(list(group.key), separators=(",", ":"))
+
+
+def _new_block(
+    rules: oca.RuleFile,
+    rule_set: RuleSet,
+    group: oca.Group,
+    members: list[RawFile],
+    raw_types: dict[str, RawType],
+    at: dt.datetime,
+) -> AssociationBlock:
+    first = members[0]
+    action = rules.actions.get(group.action)
+    recipe = action.recipes[0] if action and action.recipes else None
+    raw_type = raw_types.get(first.raw_type)
+    block = AssociationBlock(
+        instrument=rule_set.instrument,
+        night=first.night,
+        ab_name=_ab_name(first, group),
+        raw_type=first.raw_type,
+        setup=_setup(first, raw_type.setup_keywords if raw_type else [])[:255],
+        action=group.action,
+        group_key=group_text(group),
+        event=group.label[:32],
+        recipe=recipe.name[:64] if recipe else "",
+        parameters=list(split_parameters(list(recipe.parameters))) if recipe else [],
+        min_frames=group.min_ret,
+        rule_set=rule_set,
+        virtual_products=[
+            {"label": product.label, "keywords": dict(product.keywords)}
+            for product in (oca.products(action, group) if action else [])
+        ],
+        mjd_obs=first.mjd_obs,
+        mjd_mid=_mid(members),
+        completeness=Completeness.INCOMPLETE,
+        incomplete_reason="not associated yet",
+        created_at=at,
+        changed_at=at,
+    )
+    block.save()
+    return block
+
+
+def _ab_name(first: RawFile, group: oca.Group) -> str:
+    """Return the block's name: its first raw file and the tag of the grouping rule.
+
+    A file may be in blocks of two actions; the second one's name says which.
+    """
+    stem = safe_name(first.name.removesuffix(".fits"))
+    name = f"{stem}_{group.prefix}" if group.prefix else stem
+    if AssociationBlock.objects.filter(ab_name=f"{name}.ab").exists():
+        name = f"{name}_{safe_name(group.action)}"
+    if AssociationBlock.objects.filter(ab_name=f"{name}.ab").exists():
+        name = f"{name}_{first.pk}"
+    return f"{name}.ab"
+
+
+def _setup(first: RawFile, keywords: list[str]) -> str:
+    values = (first.keywords.get(keyword) for keyword in keywords)
+    return "_".join(_plain(value) for value in values if value is not None)
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _mid(members: list[RawFile]) -> float:
+    """Return the middle between the first start and the last end, the time associations use."""
+    ends = (frame.mjd_obs + (frame.exptime_s or 0) / 86400 for frame in members)
+    return (min(frame.mjd_obs for frame in members) + max(ends)) / 2
+
+
+def _add_frames(block: AssociationBlock, members: list[RawFile], at: dt.datetime) -> None:
+    """Bring a block's frames up to date; what has run runs again when its frames changed."""
+    have = {link.raw_file_id: link for link in block.block_frames.all()}
+    fresh = [frame for frame in members if frame.pk not in have]
+    BlockFrame.objects.bulk_create([BlockFrame(block=block, raw_file=frame) for frame in fresh])
+    n, needed = len(members), block.min_frames
+    if n < needed:
+        block.completeness = Completeness.INCOMPLETE
+        block.incomplete_reason = f"too_small {n} of {needed}"
+    elif block.incomplete_reason.startswith("too_small"):
+        block.incomplete_reason = "not associated yet"
+    replaced = any(frame.recorded_at == at for frame in members if frame.pk in have)
+    if (fresh or replaced) and block.attempt and not block.is_withdrawn:
+        block.process_status = ProcessStatus.CREATED
+        block.next_step = NextStep.REST
+        block.is_degraded = False
+        block.lease_until = None
+        block.n_failures = 0
+    if fresh or replaced:
+        block.mjd_mid = _mid(members)
+        block.changed_at = at
+        block.save()

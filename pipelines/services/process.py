@@ -1,0 +1,389 @@
+"""Runs the recipe of one block: claim, run, and write what came of it only while it is ours."""
+
+import datetime as dt
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from pipelines.domain.recipe_call import Kind, RecipeCall, RecipeOutcome, SofEntry
+from pipelines.models import (
+    AssociationBlock,
+    Attempt,
+    CalibrationLink,
+    FailureKind,
+    NextStep,
+    Outcome,
+    ProcessStatus,
+    Product,
+)
+from pipelines.recipes import jobs
+from pipelines.recipes.process import FencedError, ProcessId, end_recorded
+from pipelines.recipes.run import discard, run_recipe
+
+from .associate import reassociate
+
+logger = logging.getLogger(__name__)
+
+# How soon a waiting block is looked at again when nobody tells it that its producer is done.
+WAIT_S = 30.0
+DEFAULT_TIMEOUT_S = 3600.0
+DEFAULT_MEMORY_MB = 6000
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """A calibration is not there yet; `culprit` has to be made first."""
+
+    culprit: AssociationBlock
+
+
+def worker_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def process_block(block: AssociationBlock) -> bool:
+    """Run a block's recipe if its calibrations are there; False when there is nothing to run."""
+    at = timezone.now()
+    calibrations = _resolve(block, at)
+    if isinstance(calibrations, _Wait):
+        _wait(block, calibrations.culprit, at)
+        return False
+    attempt = _claim(block, calibrations, at)
+    if attempt is None:
+        return False
+    _run(attempt, calibrations)
+    return True
+
+
+def _resolve(
+    block: AssociationBlock, at: dt.datetime
+) -> list[tuple[CalibrationLink, Product]] | _Wait:
+    """Return the product of each calibration, or who has to run first.
+
+    A producer that failed for good or was rejected is replaced by the next best one, once.
+    """
+    links = list(block.calibrations.select_related("producer"))
+    if any(_is_gone(link.producer) for link in links) and reassociate(block, at):
+        links = list(block.calibrations.select_related("producer"))
+    found: list[tuple[CalibrationLink, Product]] = []
+    for link in links:
+        product = _product(link)
+        if product is not None:
+            found.append((link, product))
+        elif link.is_required:
+            return _Wait(link.producer)
+    return found
+
+
+def _is_gone(producer: AssociationBlock) -> bool:
+    failed = producer.process_status == ProcessStatus.FAILED
+    return producer.is_withdrawn or (failed and producer.next_step == NextStep.REST)
+
+
+def _product(link: CalibrationLink) -> Product | None:
+    producer = link.producer
+    if producer.process_status != ProcessStatus.SUCCESSFUL or producer.is_withdrawn:
+        return None
+    return Product.objects.filter(
+        attempt=producer.current_attempt_id, pro_catg=link.pro_catg
+    ).first()
+
+
+def _wait(block: AssociationBlock, culprit: AssociationBlock, at: dt.datetime) -> None:
+    AssociationBlock.objects.filter(
+        pk=block.pk, attempt=block.attempt, next_step=NextStep.PROCESS
+    ).exclude(process_status=ProcessStatus.RUNNING).update(
+        process_status=ProcessStatus.BLOCKED,
+        blocked_by=culprit,
+        next_try_at=at + dt.timedelta(seconds=WAIT_S),
+        changed_at=at,
+    )
+
+
+def _claim(
+    block: AssociationBlock, calibrations: list[tuple[CalibrationLink, Product]], at: dt.datetime
+) -> Attempt | None:
+    with transaction.atomic():
+        AssociationBlock.objects.filter(
+            pk=block.pk, attempt=block.attempt, process_status=ProcessStatus.BLOCKED
+        ).update(process_status=ProcessStatus.QUEUED, blocked_by=None)
+        if not block.claim(at, at + lease()):
+            return None
+        number = block.attempt + 1
+        return Attempt.objects.create(
+            block=block,
+            number=number,
+            recipe=block.recipe,
+            worker=worker_name(),
+            job_dir=str(Path("jobs") / f"{block.pk}-{number}"),
+            inputs=[
+                {
+                    "label": link.label,
+                    "product": product.pk,
+                    "producer": link.producer.ab_name,
+                    "delta_days": link.delta_days,
+                }
+                for link, product in calibrations
+            ],
+            started_at=at,
+        )
+
+
+def lease() -> dt.timedelta:
+    return dt.timedelta(seconds=settings.HCM_LEASE_S)
+
+
+def plan_call(
+    block: AssociationBlock, calibrations: list[tuple[CalibrationLink, Product]]
+) -> RecipeCall:
+    limits = block.instrument.recipes.get(block.recipe, {})
+    frames = block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs", "pk")
+    return RecipeCall(
+        recipe=block.recipe,
+        runner=block.instrument.runner,
+        pipeline=block.instrument.pipeline,
+        parameters=tuple(block.parameters),
+        raws=tuple(
+            SofEntry(Path(link.raw_file.path), link.raw_file.do_catg or link.raw_file.raw_type)
+            for link in frames
+        ),
+        calibrations=tuple(
+            SofEntry(settings.HCM_DATA_DIR / product.path, product.pro_catg)
+            for _, product in calibrations
+        ),
+        expected_products=_expected(block, limits.get("products", ())),
+        min_frames=max(1, block.min_frames),
+        timeout_s=float(limits.get("timeout_s", DEFAULT_TIMEOUT_S)),
+        memory_mb=int(limits.get("memory_mb", DEFAULT_MEMORY_MB)),
+    )
+
+
+def _expected(block: AssociationBlock, of_recipe: Sequence[str]) -> tuple[str, ...]:
+    """Return the categories a run must make: those of the rules and those of the recipe."""
+    of_rules = [str(one["keywords"].get("PRO.CATG", "")) for one in block.virtual_products]
+    return tuple(sorted({*of_recipe, *filter(None, of_rules)}))
+
+
+def _run(attempt: Attempt, calibrations: list[tuple[CalibrationLink, Product]]) -> None:
+    block = attempt.block
+    job_dir = settings.HCM_DATA_DIR / attempt.job_dir
+    said = {"ab_name": block.ab_name, "recipe": block.recipe, "instrument": block.instrument.name}
+    logger.info(
+        "%s: %s starts, attempt %d", block.ab_name, block.recipe, attempt.number, extra=said
+    )
+    try:
+        outcome = run_recipe(
+            plan_call(block, calibrations),
+            job_dir,
+            on_start=lambda process: _record_process(attempt, process),
+            on_beat=lambda: renew(attempt),
+        )
+        _finish(attempt, outcome, job_dir)
+    except FencedError:
+        logger.warning("%s: attempt %d is late, its results are discarded", block.ab_name,
+                       attempt.number, extra=said)  # fmt: skip
+        _discard(attempt, job_dir)
+
+
+def _record_process(attempt: Attempt, process: ProcessId) -> None:
+    Attempt.objects.filter(pk=attempt.pk).update(process=process.as_dict())
+
+
+def renew(attempt: Attempt) -> None:
+    """Say that the run is alive.
+
+    Raises
+    ------
+    FencedError
+        The block has been given to a later attempt.
+    """
+    if not _mine(attempt).update(lease_until=timezone.now() + lease()):
+        raise FencedError
+
+
+def _mine(attempt: Attempt) -> models.QuerySet[AssociationBlock]:
+    return AssociationBlock.objects.filter(
+        pk=attempt.block_id, attempt=attempt.number, process_status=ProcessStatus.RUNNING
+    )
+
+
+def _finish(attempt: Attempt, outcome: RecipeOutcome, job_dir: Path) -> None:
+    at = timezone.now()
+    kept = _keep_products(attempt, outcome, job_dir)
+    try:
+        with transaction.atomic():
+            if not _mine(attempt).update(**_block_after(attempt, outcome, at), changed_at=at):
+                raise FencedError
+            _record(attempt, outcome, at)
+            Product.objects.bulk_create(kept)
+    except FencedError:
+        discard(_product_dir(attempt))
+        raise
+    if job_dir.exists():
+        jobs.keep_log(job_dir, outcome.log)
+        jobs.clean_job(job_dir)
+    logger.info("%s: %s", attempt.block.ab_name, outcome.reason or "successful")
+
+
+def _block_after(attempt: Attempt, outcome: RecipeOutcome, at: dt.datetime) -> dict[str, object]:
+    """Return what a run's outcome makes of its block."""
+    if outcome.succeeded:
+        return {
+            "process_status": ProcessStatus.SUCCESSFUL,
+            "is_degraded": outcome.is_degraded,
+            "reason": outcome.reason,
+            "failure_kind": FailureKind.NONE,
+            "next_step": NextStep.EXTRACT,
+            "current_attempt": attempt,
+            "n_failures": 0,
+            "lease_until": None,
+            "next_try_at": None,
+        }
+    n_failures = attempt.block.n_failures + 1
+    tries_again = outcome.kind.may_pass and n_failures < settings.HCM_MAX_ATTEMPTS
+    wait = dt.timedelta(seconds=settings.HCM_RETRY_S)
+    return {
+        "process_status": ProcessStatus.FAILED,
+        "is_degraded": False,
+        "reason": outcome.reason,
+        "failure_kind": outcome.kind,
+        "next_step": NextStep.PROCESS if tries_again else NextStep.REST,
+        "next_try_at": at + wait if tries_again else None,
+        "n_failures": F("n_failures") + 1,
+        "needs_person": not tries_again,
+        "lease_until": None,
+    }
+
+
+def _record(attempt: Attempt, outcome: RecipeOutcome, at: dt.datetime) -> None:
+    if outcome.succeeded:
+        attempt.outcome = Outcome.DEGRADED if outcome.is_degraded else Outcome.SUCCESSFUL
+    else:
+        attempt.outcome = Outcome.FAILED
+    attempt.failure_kind = FailureKind(outcome.kind)
+    attempt.reason = outcome.reason
+    attempt.argv = list(outcome.argv)
+    attempt.return_code = outcome.return_code
+    attempt.log = outcome.log.replace("\x00", "")
+    attempt.pipeline_version = outcome.pipeline_version
+    attempt.finished_at = at
+    attempt.duration_s = outcome.duration_s
+    attempt.save()
+
+
+def _product_dir(attempt: Attempt) -> Path:
+    """Return where an attempt's products live; its number keeps a late writer's files apart."""
+    block = attempt.block
+    return (
+        settings.HCM_DATA_DIR / "products" / block.instrument.name / block.night.isoformat()
+        / f"{block.pk}-{attempt.number}"
+    )  # fmt: skip
+
+
+def _keep_products(attempt: Attempt, outcome: RecipeOutcome, job_dir: Path) -> list[Product]:
+    if not outcome.succeeded:
+        return []
+    folder = _product_dir(attempt)
+    folder.mkdir(parents=True, exist_ok=True)
+    at = timezone.now()
+    kept = []
+    for made in outcome.products:
+        target = folder / made.name
+        shutil.move(made.path, target)
+        kept.append(
+            Product(
+                attempt=attempt,
+                pro_catg=made.category,
+                name=made.name,
+                path=str(target.relative_to(settings.HCM_DATA_DIR)),
+                size=made.size,
+                data_md5=made.data_md5,
+                recorded_at=at,
+            )
+        )
+    return kept
+
+
+def _discard(attempt: Attempt, job_dir: Path) -> None:
+    Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).update(
+        outcome=Outcome.LOST,
+        reason="A later attempt took the block; what this one made was discarded.",
+        finished_at=timezone.now(),
+    )
+    discard(job_dir)
+
+
+def recover_lost(at: dt.datetime) -> list[int]:
+    """Give blocks whose worker is gone back to the queue; end what still runs of them here."""
+    recovered: list[int] = []
+    for block in AssociationBlock.objects.lost(at):
+        attempt = block.attempts.filter(number=block.attempt).first()
+        if attempt is not None:
+            end_recorded(attempt.process)
+        gives_up = block.n_failures + 1 >= settings.HCM_MAX_ATTEMPTS
+        reason = f"The worker {attempt.worker if attempt else '?'} was lost while it ran."
+        with transaction.atomic():
+            taken = (
+                AssociationBlock.objects.lost(at)
+                .filter(pk=block.pk, attempt=block.attempt)
+                .update(
+                    process_status=ProcessStatus.FAILED if gives_up else ProcessStatus.QUEUED,
+                    next_step=NextStep.REST if gives_up else NextStep.PROCESS,
+                    failure_kind=FailureKind.LOST if gives_up else FailureKind.NONE,
+                    reason=reason if gives_up else "",
+                    n_failures=F("n_failures") + 1,
+                    lease_until=None,
+                    needs_person=gives_up,
+                    asked_at=None,
+                    changed_at=at,
+                )
+            )
+            if taken and attempt is not None:
+                _close_lost(attempt, reason, at)
+        if taken:
+            logger.warning("%s: %s", block.ab_name, reason)
+            recovered.append(block.pk)
+    return recovered
+
+
+def _close_lost(attempt: Attempt, reason: str, at: dt.datetime) -> None:
+    job_dir = settings.HCM_DATA_DIR / attempt.job_dir
+    log = jobs.read_job_log(job_dir)[-60_000:] if job_dir.exists() else ""
+    Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).update(
+        outcome=Outcome.LOST,
+        failure_kind=Kind.LOST,
+        reason=reason,
+        log=log.replace("\x00", ""),
+        finished_at=at,
+    )
+
+
+def read_log(attempt: Attempt) -> str:
+    """Return an attempt's log; of a running one, as far as it has come."""
+    job_dir = settings.HCM_DATA_DIR / attempt.job_dir
+    if attempt.finished_at or not job_dir.exists():
+        return attempt.log
+    return jobs.read_job_log(job_dir)
+
+
+def waiting_for(block: AssociationBlock) -> list[int]:
+    """Return the blocks that can be looked at again now that this one has come to an end."""
+    return list(block.blocks_others.values_list("pk", flat=True))
+
+
+def note_decision(
+    block: AssociationBlock, at: dt.datetime, *, is_open: bool, is_rejected: bool
+) -> None:
+    """Keep what a decision means for the pipelines: its products leave the pool, or come back."""
+    AssociationBlock.objects.filter(pk=block.pk).update(
+        is_withdrawn=is_rejected, needs_person=is_open, changed_at=at
+    )

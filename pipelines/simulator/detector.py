@@ -1,0 +1,176 @@
+"""The physics of one detector: what a readout shows of bias, noise, darkness, light and defects."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .seeds import generator
+
+SATURATION = 65535
+_PATTERN_COLUMNS = 64
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A detector's layout in pixels: the lit part, and what is read before and after it."""
+
+    name: str
+    nx: int
+    ny: int
+    prescan: int
+    overscan: int
+    prescan_y: int = 0
+    overscan_y: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (
+            self.prescan_y + self.ny + self.overscan_y,
+            self.prescan + self.nx + self.overscan,
+        )
+
+    @property
+    def lit(self) -> tuple[slice, slice]:
+        return (
+            slice(self.prescan_y, self.prescan_y + self.ny),
+            slice(self.prescan, self.prescan + self.nx),
+        )
+
+
+@dataclass(frozen=True)
+class Physics:
+    """What is true of a detector in one template; the numbers a recipe should find again.
+
+    `bias_adu` and `lamp_adu_s` are medians over the lit part; gradients are from edge to edge.
+    """
+
+    bias_adu: float
+    ron_adu: float
+    conad: float  # electrons per ADU
+    gradient_x_adu: float = 0.0
+    gradient_y_adu: float = 0.0
+    pattern_adu: float = 0.0
+    wander_adu: float = 0.0  # scatter of the level from frame to frame
+    odd_bias_pixels: int = 0
+    dark_e_h: float = 0.0
+    hot_pixels: int = 0
+    lamp_adu_s: float = 0.0
+    prnu: float = 0.0
+    dead_pixels: int = 0
+    cosmics_per_hour: float = 0.0
+    lowest_hot_e_h: float = 400.0
+
+
+@dataclass(frozen=True)
+class Light:
+    """What falls on the detector: the lamp for a time, or nothing for a time."""
+
+    exptime_s: float
+    lamp_on: bool = False
+    lamp_factor: float = 1.0
+
+
+def expose(
+    chip: Chip, physics: Physics, light: Light, detector: str, frame: str
+) -> NDArray[np.uint16]:
+    """Read a detector out.
+
+    Parameters
+    ----------
+    chip, physics, light
+        the layout, the truth, and the exposure
+    detector
+        name of the detector: fixes where its hot, dead and odd pixels are
+    frame
+        name of the frame: fixes the noise
+    """
+    chance = generator(frame, chip.name)
+    adu = chance.standard_normal(chip.shape, np.float32)
+    adu *= np.float32(physics.ron_adu)
+    adu += np.float32(physics.bias_adu + physics.wander_adu * chance.standard_normal())
+    lit = adu[chip.lit]
+    lit += _structure(chip, physics, detector)
+    if light.lamp_on:
+        lit += _photons(chip, physics, light, detector, chance)
+    if light.exptime_s > 0:
+        lit += _darkness(chip, physics, light.exptime_s, detector, chance)
+    return _digitised(adu)
+
+
+def _digitised(adu: NDArray[np.float32]) -> NDArray[np.uint16]:
+    np.rint(adu, out=adu)
+    np.clip(adu, 0, SATURATION, out=adu)
+    return adu.astype(np.uint16)
+
+
+@lru_cache(maxsize=8)
+def _structure(chip: Chip, physics: Physics, detector: str) -> NDArray[np.float32]:
+    """Give gradient, column pattern and odd pixels of the bias, zero in the median."""
+    x = np.linspace(-0.5, 0.5, chip.nx, dtype=np.float32)
+    y = np.linspace(-0.5, 0.5, chip.ny, dtype=np.float32)
+    columns = physics.gradient_x_adu * x + physics.pattern_adu * np.sin(
+        2 * np.pi * np.arange(chip.nx, dtype=np.float32) / _PATTERN_COLUMNS
+    )
+    rows = physics.gradient_y_adu * y
+    structure = (rows[:, np.newaxis] + columns).astype(np.float32)
+    odd = _places(chip, detector, "odd", physics.odd_bias_pixels)
+    structure.ravel()[odd] += 150.0
+    return structure
+
+
+def _photons(
+    chip: Chip, physics: Physics, light: Light, detector: str, chance: np.random.Generator
+) -> NDArray[np.float32]:
+    """Give the light of the lamp in ADU, with its photon noise; many photons are nearly normal."""
+    brightness = physics.lamp_adu_s * light.lamp_factor * light.exptime_s * physics.conad
+    electrons = _response(chip, physics.prnu, physics.dead_pixels, detector) * np.float32(
+        brightness
+    )
+    noise = chance.standard_normal(electrons.shape, np.float32)
+    noise *= np.sqrt(electrons)
+    electrons += noise
+    electrons /= np.float32(physics.conad)
+    return electrons
+
+
+@lru_cache(maxsize=16)
+def _response(chip: Chip, prnu: float, dead: int, detector: str) -> NDArray[np.float32]:
+    """Give illumination times response of the pixels, of median one."""
+    x = np.linspace(-1, 1, chip.nx, dtype=np.float32)
+    y = np.linspace(-1, 1, chip.ny, dtype=np.float32)[:, np.newaxis]
+    shape = (1 + 0.03 * x) * (1 - 0.08 * (x**2 + y**2))
+    pixels = generator(detector, chip.name, "response").standard_normal(shape.shape, np.float32)
+    response: NDArray[np.float32] = shape / np.median(shape) * (1 + np.float32(prnu) * pixels)
+    response.ravel()[_places(chip, detector, "dead", dead)] *= 0.4
+    return response
+
+
+def _darkness(
+    chip: Chip, physics: Physics, exptime_s: float, detector: str, chance: np.random.Generator
+) -> NDArray[np.float32]:
+    """Give what time alone collects, in ADU: dark current, hot pixels, cosmic hits."""
+    hours = exptime_s / 3600
+    electrons = chance.poisson(physics.dark_e_h * hours, (chip.ny, chip.nx)).astype(np.float32)
+    flat = electrons.ravel()
+    hot = _places(chip, detector, "hot", physics.hot_pixels)
+    flat[hot] += chance.poisson(hours * hot_rates(chip, physics, detector))
+    hits = chance.poisson(physics.cosmics_per_hour * hours)
+    where = chance.integers(0, flat.size, hits)
+    flat[where] += chance.uniform(500, 20000, hits)
+    electrons /= np.float32(physics.conad)
+    return electrons
+
+
+def hot_rates(chip: Chip, physics: Physics, detector: str) -> NDArray[np.float64]:
+    """Give the dark current of the hot pixels (e-/h), spread evenly in its logarithm."""
+    spread = generator(detector, chip.name, "hot rates").random(physics.hot_pixels)
+    rates: NDArray[np.float64] = physics.lowest_hot_e_h * 20**spread
+    return rates
+
+
+@lru_cache(maxsize=16)
+def _places(chip: Chip, detector: str, kind: str, n: int) -> NDArray[np.int64]:
+    """Choose n pixels of the lit part, the same ones for ever; a larger n adds to them."""
+    return generator(detector, chip.name, kind).permutation(chip.nx * chip.ny)[:n]

@@ -1,0 +1,1 @@
+"""What trending does, as verbs: load definitions, extract and import values, score."""

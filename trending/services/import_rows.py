@@ -1,0 +1,151 @@
+"""Imports QC1 rows from CSV: all of the file, or nothing and a report of each bad row."""
+
+import csv
+import datetime as dt
+import hashlib
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import transaction
+
+from trending.models import Origin, QC1Import, QC1Table
+
+from .rows import NewRow, Source, Stored, store_rows
+from .score import score_rows
+
+# Columns of the file beside the table's own.
+_KEYS = ("mjd_obs", "detector", "pro_catg", "product", "pipeline")
+_REQUIRED = ("mjd_obs",)
+MAX_PROBLEMS = 20
+
+
+class ImportRefusedError(Exception):
+    """Nothing was imported; `problems` names line and reason."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass
+class ImportReport:
+    table: str
+    stored: Stored = field(default_factory=Stored)
+
+    def __str__(self) -> str:
+        done = self.stored
+        return (
+            f"{self.table}: {len(done.new)} new, {len(done.replaced)} replaced, "
+            f"{done.n_unchanged} unchanged"
+        )
+
+
+def import_csv(
+    path: Path,
+    at: dt.datetime,
+    *,
+    by: str,
+    table_name: str = "",
+    is_simulated: bool = False,
+) -> ImportReport:
+    """Import a CSV file into the table it is named after, or into `table_name`.
+
+    Raises
+    ------
+    ImportRefusedError
+        The table is unknown, a column is unknown, or a row is wrong. Nothing has been written.
+    """
+    name = table_name or path.name.partition(".")[0]
+    table = QC1Table.objects.filter(name=name).select_related("instrument").first()
+    if table is None:
+        known = ", ".join(QC1Table.objects.values_list("name", flat=True)) or "none"
+        raise ImportRefusedError([f"{path}: there is no table {name!r}. Known are {known}."])
+    content = _read(path)
+    rows = list(_rows(path, content, table))
+    with transaction.atomic():
+        done_import = QC1Import.objects.create(
+            table=table,
+            file_name=path.name[:255],
+            digest=hashlib.sha256(content.encode()).hexdigest(),
+            by=by,
+            is_simulated=is_simulated,
+            recorded_at=at,
+        )
+        source = Source(Origin.IMPORT, is_simulated, came_with=done_import)
+        stored = store_rows(table, rows, source, at)
+        score_rows(stored.changed, at)
+        QC1Import.objects.filter(pk=done_import.pk).update(
+            n_new=len(stored.new),
+            n_replaced=len(stored.replaced),
+            n_unchanged=stored.n_unchanged,
+        )
+    return ImportReport(table.name, stored)
+
+
+def _read(path: Path) -> str:
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ImportRefusedError([f"{path}: byte {error.start} is not UTF-8."]) from error
+    except OSError as error:
+        raise ImportRefusedError([f"{path}: {error.strerror}."]) from error
+    if "\x00" in content:
+        raise ImportRefusedError([f"{path}: it holds a NUL; this is not a CSV file."])
+    return content
+
+
+def _rows(path: Path, content: str, table: QC1Table) -> Iterator[NewRow]:
+    reader = csv.DictReader(io.StringIO(content), strict=True)
+    columns = list(table.parameters.filter(is_active=True).values_list("name", flat=True))
+    _check_head(path, list(reader.fieldnames or []), columns)
+    problems: list[str] = []
+    rows: list[NewRow] = []
+    try:
+        for record in reader:
+            try:
+                rows.append(_row(record, columns))
+            except ValueError as error:
+                problems.append(f"{path}:{reader.line_num}: {error}")
+    except csv.Error as error:
+        problems.append(f"{path}:{reader.line_num}: {error}")
+    if problems:
+        more = len(problems) - MAX_PROBLEMS
+        rest = [f"… and {more} more"] if more > 0 else []
+        raise ImportRefusedError([*problems[:MAX_PROBLEMS], *rest])
+    yield from rows
+
+
+def _check_head(path: Path, head: list[str], columns: list[str]) -> None:
+    known = [*_KEYS, *columns]
+    unknown = [name for name in head if name not in known]
+    missing = [name for name in _REQUIRED if name not in head]
+    if unknown or missing or len(set(head)) != len(head):
+        what = (
+            f"unknown columns {', '.join(unknown)}" if unknown
+            else f"column {', '.join(missing)} is missing" if missing
+            else "a column is there twice"
+        )  # fmt: skip
+        raise ImportRefusedError([f"{path}:1: {what}. Known are {', '.join(known)}."])
+
+
+def _row(record: dict[str, str | None], columns: list[str]) -> NewRow:
+    if None in record or None in record.values():
+        raise ValueError("the row has not as many cells as the head")
+    text = record["mjd_obs"] or ""
+    try:
+        mjd = float(text)
+    except ValueError as error:
+        raise ValueError(f"mjd_obs = {text!r} is not a number") from error
+    if not (math.isfinite(mjd) and 0 < mjd < 200000):
+        raise ValueError(f"mjd_obs = {text!r}: expected a Modified Julian Date")
+    return NewRow(
+        detector=(record.get("detector") or "")[:32],
+        mjd_obs=mjd,
+        pro_catg=(record.get("pro_catg") or "")[:64],
+        values={name: record[name] for name in columns if name in record},
+        product_name=record.get("product") or "",
+        pipeline_version=record.get("pipeline") or "",
+    )

@@ -1,0 +1,234 @@
+"""Scores rows by the rules that are in force, and keeps with each score what it was judged by."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.models import AssociationBlock
+from trending.domain.aggregate import tally
+from trending.domain.limits import parse_limits
+from trending.domain.scoring import (
+    DEFAULT_WINDOW_DAYS,
+    Average,
+    GreyReason,
+    Judgement,
+    Rule,
+    ScoreResult,
+    score,
+    window,
+)
+from trending.models import (
+    BlockScore,
+    ColumnType,
+    QC1Row,
+    QC1Value,
+    Score,
+    ScoreRule,
+    Series,
+    ValueState,
+)
+
+from .health import fits_setup
+
+CHUNK = 500
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A rule version with its domain form, made once."""
+
+    stored: ScoreRule
+    rule: Rule
+
+
+def _version(stored: ScoreRule) -> _Version:
+    return _Version(
+        stored,
+        Rule(
+            method=parse_limits(stored.limits),
+            average=Average(stored.average),
+            window_days=stored.window_days,
+            window_points=stored.window_points,
+            min_n=stored.min_n,
+            fallback=parse_limits(stored.fallback) if stored.fallback else None,
+            clip=stored.clip_sigma,
+            warning=parse_limits(stored.warning) if stored.warning else None,
+        ),
+    )
+
+
+def _specificity(stored: ScoreRule) -> tuple[bool, int]:
+    return bool(stored.detector), len(stored.setup)
+
+
+def rules_for(series: Series, versions: Sequence[_Version]) -> list[_Version]:
+    """Return the rules that are for a series, the most specific first."""
+    fitting = [
+        version
+        for version in versions
+        if version.stored.detector in {"", series.detector}
+        and fits_setup(version.stored.setup, series.setup.values)
+    ]
+    return sorted(fitting, key=lambda version: _specificity(version.stored), reverse=True)
+
+
+def _valid(versions: Sequence[_Version], mjd: float) -> _Version | None:
+    for version in versions:
+        until = version.stored.valid_until_mjd
+        if version.stored.valid_from_mjd <= mjd and (until is None or mjd < until):
+            return version
+    return None
+
+
+def score_rows(row_ids: Sequence[int], at: dt.datetime) -> list[Score]:
+    """Score the values of rows whose parameter has a rule for any setup; others are only drawn."""
+    made: list[Score] = []
+    by_series: dict[int, list[int]] = {}
+    for n in range(0, len(row_ids), CHUNK):
+        found = QC1Value.objects.filter(
+            row__in=row_ids[n : n + CHUNK], series__parameter__type=ColumnType.FLOAT
+        ).values_list("series_id", "row_id")
+        for series_id, row_id in found:
+            by_series.setdefault(series_id, []).append(row_id)
+    series = Series.objects.filter(pk__in=by_series).select_related("parameter", "setup")
+    versions: dict[int, list[_Version]] = {}
+    for stored in ScoreRule.objects.known_at(at).filter(parameter__series__in=series).distinct():
+        versions.setdefault(stored.parameter_id, []).append(_version(stored))
+    for one in series:
+        if one.parameter_id in versions:
+            rules = rules_for(one, versions[one.parameter_id])
+            made += _score_series(one, set(by_series[one.pk]), rules, at)
+    _write(made, at)
+    return made
+
+
+def _score_series(
+    series: Series, row_ids: set[int], versions: Sequence[_Version], at: dt.datetime
+) -> list[Score]:
+    found = list(
+        QC1Value.objects.filter(series=series, state=ValueState.CURRENT)
+        .order_by("mjd_obs", "row_id")
+        .values_list("row_id", "mjd_obs", "value")
+    )
+    times = np.array([mjd for _, mjd, _ in found], dtype=float)
+    values = np.array([np.nan if v is None else v for _, _, v in found], dtype=float)
+    scores = []
+    for own, (row_id, mjd, value) in enumerate(found):
+        if row_id in row_ids:
+            version = _valid(versions, mjd)
+            judgement = _judge(version, value, times, values, mjd, own)
+            scores.append(_score(series, row_id, value, version, judgement, at))
+    return scores
+
+
+def _judge(
+    version: _Version | None,
+    value: float | None,
+    times: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    values: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    mjd: float,
+    own: int,
+) -> Judgement:
+    if version is None:
+        return score(value, None)
+    if not _is_statistical(version.rule):
+        return score(value, version.rule)
+    # Only the window is handed on: a series of twenty years costs no more than one of ninety days.
+    days = version.rule.window_days or DEFAULT_WINDOW_DAYS
+    first = 0 if version.rule.window_points else int(np.searchsorted(times, mjd - days))
+    population = window(
+        times[first : own + 1], values[first : own + 1], mjd, version.rule, own - first
+    )
+    return score(value, version.rule, population)
+
+
+def _is_statistical(rule: Rule) -> bool:
+    methods = (rule.method, rule.warning)
+    return any(method is not None and method.is_statistical for method in methods)
+
+
+def _score(
+    series: Series,
+    row_id: int,
+    value: float | None,
+    version: _Version | None,
+    judgement: Judgement,
+    at: dt.datetime,
+) -> Score:
+    return Score(
+        series=series,
+        row_id=row_id,
+        rule=version.stored if version else None,
+        result=None if judgement.result is None else int(judgement.result),
+        grey_reason=judgement.reason or "",
+        value=value,
+        lower=judgement.lower,
+        upper=judgement.upper,
+        average=judgement.average,
+        sigma=judgement.sigma,
+        n=judgement.n,
+        used_fallback=judgement.used_fallback,
+        is_warning=judgement.warning,
+        is_hc=version.stored.is_hc if version else False,
+        recorded_at=at,
+    )
+
+
+def _write(scores: Sequence[Score], at: dt.datetime) -> None:
+    """Let new scores take the place of the standing ones; copy the results into the values."""
+    for n in range(0, len(scores), CHUNK):
+        chunk = scores[n : n + CHUNK]
+        rows = {one.row_id for one in chunk}
+        pairs = {(one.series_id, one.row_id) for one in chunk}
+        standing = Score.objects.filter(row__in=rows, is_current=True)
+        former = [
+            pk for pk, series, row in standing.values_list("pk", "series_id", "row_id")
+            if (series, row) in pairs
+        ]  # fmt: skip
+        Score.objects.filter(pk__in=former).update(is_current=False, superseded_at=at)
+        Score.objects.bulk_create(chunk)
+        for result in (ScoreResult.OK, ScoreResult.NOK, None):
+            judged: dict[int, list[int]] = {}
+            for one in chunk:
+                if one.result == result:
+                    judged.setdefault(one.series_id, []).append(one.row_id)
+            for series_id, row_ids in judged.items():
+                QC1Value.objects.filter(series=series_id, row__in=row_ids).update(
+                    score_result=result
+                )
+
+
+def score_block(block: AssociationBlock, at: dt.datetime) -> BlockScore:
+    """Score the rows of a block's present run and sum them up: n NOK of N scored."""
+    attempt = block.current_attempt
+    if attempt is None:
+        raise ValueError(f"{block} has no run to score.")
+    rows = list(
+        QC1Row.objects.filter(attempt=attempt, is_current=True).values_list("pk", flat=True)
+    )
+    scores = score_rows(rows, at)
+    found = tally(None if one.result is None else ScoreResult(one.result) for one in scores)
+    reasons = [one.grey_reason for one in scores if one.grey_reason]
+    BlockScore.objects.filter(block=block, is_current=True).update(is_current=False)
+    return BlockScore.objects.create(
+        block=block,
+        attempt=attempt,
+        n_nok=found.n_nok,
+        n_scored=found.n_scored,
+        n_grey=found.n_grey,
+        grey_reason="" if found.n_scored else (reasons or [GreyReason.NOT_IMPLEMENTED])[0],
+        recorded_at=at,
+    )
+
+
+def mark_rejected(block: AssociationBlock, *, rejected: bool) -> None:
+    """Take a rejected block's values out of plots and statistics, or bring them back."""
+    state = ValueState.REJECTED if rejected else ValueState.CURRENT
+    rows = QC1Row.objects.filter(attempt=block.current_attempt_id, is_current=True).exclude(
+        state=ValueState.HIDDEN
+    )
+    row_ids = list(rows.values_list("pk", flat=True))
+    QC1Row.objects.filter(pk__in=row_ids).update(state=state)
+    QC1Value.objects.filter(row__in=row_ids).update(state=state)
