@@ -1,0 +1,79 @@
+"""Reads query parameters; a wrong one is a 400 that says which and what is known."""
+
+import datetime as dt
+import math
+
+from django.http import QueryDict
+
+from pipelines.domain.times import datetime_to_mjd
+from qcweb.problems import Problem, ProblemError
+from trending.services.read_rows import Cursor
+
+MAX_LIMIT = 10_000
+
+
+def bad(where: str, detail: str, hint: str) -> ProblemError:
+    return ProblemError(Problem(400, "Bad parameter", detail, where=where, hint=hint))
+
+
+def check_known(query: QueryDict, known: tuple[str, ...]) -> None:
+    for name in query:
+        if name not in known:
+            raise bad(name, f"There is no parameter {name!r}.", f"Known are {', '.join(known)}.")
+
+
+def one_of(query: QueryDict, name: str, known: tuple[str, ...]) -> str:
+    value = query.get(name, known[0])
+    if value not in known:
+        raise bad(name, f"{name}={value!r} is not known.", f"Known are {', '.join(known)}.")
+    return value
+
+
+def mjd(query: QueryDict, name: str, *, is_end: bool = False) -> float | None:
+    """Read a time: MJD, ISO date or ISO date and time, all UT. A date as an end includes its day."""
+    text = query.get(name, "").strip()
+    if not text:
+        return None
+    hint = "Give an MJD (57080.5), a date (2015-02-27) or a UT time (2015-02-27T10:46:39)."
+    try:
+        number = float(text)
+    except ValueError:
+        return _iso(name, text, hint, is_end=is_end)
+    if not math.isfinite(number):
+        raise bad(name, f"{name}={text!r} is no time.", hint)
+    return number
+
+
+def _iso(name: str, text: str, hint: str, *, is_end: bool) -> float:
+    try:
+        instant = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise bad(name, f"{name}={text!r} is no time.", hint) from error
+    if is_end and len(text) <= 10:
+        instant += dt.timedelta(days=1) - dt.timedelta(microseconds=1)
+    return datetime_to_mjd(instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC))
+
+
+def limit(query: QueryDict) -> int:
+    text = query.get("limit", str(MAX_LIMIT))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_LIMIT:
+        raise bad("limit", f"limit={text!r}.", f"Give a number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+
+def cursor(query: QueryDict) -> Cursor | None:
+    text = query.get("cursor", "")
+    if not text:
+        return None
+    mjd_text, _, pk_text = text.partition("~")
+    try:
+        place = Cursor(float(mjd_text), int(pk_text))
+    except ValueError as error:
+        raise bad("cursor", f"cursor={text!r}.", "Use the address in `next` as it is.") from error
+    if not math.isfinite(place.mjd_obs) or not 0 <= place.pk < 2**63:
+        raise bad("cursor", f"cursor={text!r}.", "Use the address in `next` as it is.")
+    return place
+
+
+def cursor_text(place: Cursor) -> str:
+    return f"{place.mjd_obs!r}~{place.pk}"

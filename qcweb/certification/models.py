@@ -1,0 +1,90 @@
+"""Decisions on blocks: an append-only history. A block without an entry is open."""
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+
+class Decision(models.TextChoices):
+    AUTO = "AUTO", "automatic"
+    ACCEPTED = "ACCEPTED", "accepted"
+    REJECTED = "REJECTED", "rejected"
+    REOPENED = "REOPENED", "taken back"
+
+
+class AppendOnlyError(Exception):
+    """A certification is added, never edited or deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("A certification is history: add a new decision instead.")
+
+
+class CertificationQuerySet(models.QuerySet["Certification"]):
+    def update(self, **_kwargs: Any) -> NoReturn:
+        raise AppendOnlyError
+
+    def delete(self) -> NoReturn:
+        raise AppendOnlyError
+
+
+class Certification(models.Model):
+    """One act: who decided what on which run of a block, when, why, and with which scores."""
+
+    block = models.ForeignKey(
+        "pipelines.AssociationBlock", models.PROTECT, related_name="certifications"
+    )
+    attempt = models.ForeignKey(
+        "pipelines.Attempt", models.PROTECT, null=True, related_name="certifications"
+    )
+    # The place of the act in its block's history. Two people who decide at once write the same
+    # number, and the database takes one.
+    number = models.PositiveIntegerField()
+    decision = models.CharField(max_length=8, choices=Decision.choices)
+    comment = models.TextField(blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="certifications"
+    )
+    decided_at = models.DateTimeField()
+    n_nok = models.PositiveIntegerField(null=True, help_text="of the score at that time")
+    n_scored = models.PositiveIntegerField(null=True)
+    scores = models.JSONField(default=list, help_text="values and limits at that time")
+
+    objects = CertificationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["block", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["block", "number"], name="certification_number_once"),
+            models.CheckConstraint(
+                condition=Q(decision="AUTO", decided_by=None)
+                | (~Q(decision="AUTO") & Q(decided_by__isnull=False)),
+                name="certification_by_a_person_unless_automatic",
+            ),
+            # Red, unscored and rejected blocks never pass by themselves.
+            models.CheckConstraint(
+                condition=~Q(decision="AUTO")
+                | Q(n_nok__isnull=False, n_scored__isnull=False, n_nok=0, n_scored__gt=0),
+                name="certification_automatic_only_when_green",
+            ),
+            models.CheckConstraint(
+                condition=~Q(decision="REJECTED") | ~Q(comment=""),
+                name="certification_rejected_says_why",
+            ),
+            models.CheckConstraint(
+                condition=Q(n_nok=None) | Q(n_nok__lte=F("n_scored")),
+                name="certification_nok_within_scored",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.block_id}: {self.decision}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnlyError
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError

@@ -1,0 +1,232 @@
+"""Certifies blocks: green ones by themselves where that is allowed, all others by people."""
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from pipelines.models import (
+    AssociationBlock,
+    CertificationMode,
+    NextStep,
+    ProcessStatus,
+    RawType,
+)
+from pipelines.services.process import note_decision
+from trending.models import BlockScore, Score
+from trending.services.score import mark_rejected
+
+from .models import Certification, Decision
+
+
+class CertificationError(Exception):
+    """A decision that cannot be written: says why and what to do."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class ConflictError(CertificationError):
+    """Somebody else decided meanwhile; `latest` is that decision."""
+
+    def __init__(self, latest: Certification) -> None:
+        who = latest.decided_by.get_username() if latest.decided_by else "the system"
+        super().__init__(
+            f"Not saved: {who} has written “{latest.get_decision_display()}” meanwhile. "
+            "Look at it, then decide again."
+        )
+        self.latest = latest
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A block's score at the time of a decision."""
+
+    n_nok: int | None
+    n_scored: int | None
+    scores: list[dict[str, object]]
+
+    @property
+    def is_green(self) -> bool:
+        return self.n_nok == 0 and bool(self.n_scored)
+
+
+def evidence(block: AssociationBlock) -> Evidence:
+    score = BlockScore.objects.filter(block=block, is_current=True).first()
+    if score is None:
+        return Evidence(None, None, [])
+    judged = Score.objects.filter(row__attempt=score.attempt_id, is_current=True).select_related(
+        "series__parameter", "row", "rule"
+    )
+    return Evidence(
+        score.n_nok,
+        score.n_scored,
+        [
+            {
+                "parameter": one.series.parameter.name,
+                "detector": one.row.detector,
+                "value": one.value,
+                "lower": one.lower,
+                "upper": one.upper,
+                "result": one.result,
+                "grey_reason": one.grey_reason,
+                "rule": one.rule.key if one.rule else None,
+                "rule_version": one.rule.version if one.rule else None,
+            }
+            for one in judged
+        ],
+    )
+
+
+def latest(block: AssociationBlock) -> Certification | None:
+    return (
+        Certification.objects.filter(block=block)
+        .select_related("decided_by")
+        .order_by("-number")
+        .first()
+    )
+
+
+def standing(block: AssociationBlock) -> Certification | None:
+    """Return the decision that holds for the block's present result; None when it is open."""
+    last = latest(block)
+    if last is None or last.decision == Decision.REOPENED:
+        return None
+    # A later run is a new result: it needs a decision of its own.
+    return last if last.attempt_id == block.current_attempt_id else None
+
+
+def settle(block: AssociationBlock, at: dt.datetime) -> bool:
+    """Certify a block automatically if its rules allow it; else it waits for a person.
+
+    A rejected block that was run again has a new result: its products stay out of the pool until
+    somebody decides on that.
+    """
+    if standing(block) is not None:
+        return False
+    is_automatic = may_be_automatic(block)
+    if is_automatic:
+        _write(block, Decision.AUTO, None, "", at)
+    note_decision(
+        block, at, is_open=not is_automatic, is_rejected=block.is_withdrawn and not is_automatic
+    )
+    return is_automatic
+
+
+def may_be_automatic(block: AssociationBlock) -> bool:
+    if block.process_status != ProcessStatus.SUCCESSFUL or block.is_degraded:
+        return False
+    raw_type = RawType.objects.filter(instrument=block.instrument_id, name=block.raw_type).first()
+    if raw_type is None or raw_type.certification == CertificationMode.ALL:
+        return False
+    if raw_type.certification == CertificationMode.RANDOM and is_sampled(block, raw_type):
+        return False
+    return evidence(block).is_green
+
+
+def is_sampled(block: AssociationBlock, raw_type: RawType) -> bool:
+    """Whether a green block is one of the sample for people: the same answer every time."""
+    digest = hashlib.sha256(block.ab_name.encode()).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32 * 100 < raw_type.sample_percent
+
+
+def decide(
+    block: AssociationBlock,
+    decision: Decision,
+    by: User,
+    comment: str,
+    *,
+    seen: int,
+    at: dt.datetime,
+) -> Certification:
+    """Write a person's decision.
+
+    Parameters
+    ----------
+    seen : int
+        Number of the last entry the person has seen; 0 for none. A later entry is a conflict.
+
+    Raises
+    ------
+    CertificationError
+        The block has nothing to decide on yet, or a comment is missing.
+    ConflictError
+        Somebody else decided meanwhile.
+    """
+    comment = comment.strip()
+    if decision not in {Decision.ACCEPTED, Decision.REJECTED}:
+        raise CertificationError("Choose to accept or to reject.", field="decision")
+    if decision == Decision.ACCEPTED and block.process_status != ProcessStatus.SUCCESSFUL:
+        raise CertificationError(
+            f"This block is {block.get_process_status_display()}: there is no product to accept.",
+            field="decision",
+        )
+    if block.next_step != NextStep.REST:
+        raise CertificationError("This block is still being worked on. Decide when it is done.")
+    if not comment and (decision == Decision.REJECTED or not _is_plain(block)):
+        raise CertificationError(
+            "A comment is needed: say what you saw. The mountain reads it.", field="comment"
+        )
+    return _decide(block, decision, by, comment, seen, at)
+
+
+def _is_plain(block: AssociationBlock) -> bool:
+    return evidence(block).is_green and not block.is_degraded
+
+
+def take_back(
+    block: AssociationBlock, by: User, comment: str, *, seen: int, at: dt.datetime
+) -> Certification:
+    """Take the standing decision back: the block is open again, the history keeps both."""
+    if standing(block) is None:
+        raise CertificationError("There is no decision to take back.")
+    return _decide(block, Decision.REOPENED, by, comment.strip(), seen, at)
+
+
+def _decide(
+    block: AssociationBlock,
+    decision: Decision,
+    by: User,
+    comment: str,
+    seen: int,
+    at: dt.datetime,
+) -> Certification:
+    last = latest(block)
+    if last is not None and last.number != seen:
+        raise ConflictError(last)
+    try:
+        with transaction.atomic():
+            entry = _write(block, decision, by, comment, at)
+            rejected = decision == Decision.REJECTED
+            note_decision(block, at, is_open=decision == Decision.REOPENED, is_rejected=rejected)
+            mark_rejected(block, rejected=rejected)
+    except IntegrityError as error:
+        # Both read the same last number; the database took the faster one.
+        now = latest(block)
+        if now is None or now.number == seen:
+            raise
+        raise ConflictError(now) from error
+    return entry
+
+
+def _write(
+    block: AssociationBlock, decision: Decision, by: User | None, comment: str, at: dt.datetime
+) -> Certification:
+    last = latest(block)
+    seen = evidence(block)
+    return Certification.objects.create(
+        block=block,
+        attempt_id=block.current_attempt_id,
+        number=(last.number if last else 0) + 1,
+        decision=decision,
+        comment=comment,
+        decided_by=by,
+        decided_at=at,
+        n_nok=seen.n_nok,
+        n_scored=seen.n_scored,
+        scores=seen.scores,
+    )

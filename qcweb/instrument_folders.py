@@ -1,0 +1,115 @@
+"""Reads instrument folders: each is checked whole before anything of it is written."""
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import transaction
+
+from pipelines.domain import oca
+from pipelines.domain.instrument_file import InstrumentDefinition, parse_instrument
+from pipelines.domain.toml_reader import DefinitionError
+from pipelines.models import Instrument
+from pipelines.services.instruments import load_instrument
+from trending.domain.definitions import (
+    ReportDefinition,
+    RuleDefinition,
+    TableDefinition,
+    parse_reports,
+    parse_rules,
+    parse_tables,
+)
+from trending.models import QC1Table
+from trending.services.definitions import load_definitions
+
+FILES = ("instrument.toml", "rules.oca", "qc1.toml", "scores.toml", "reports.toml")
+
+
+class FolderError(Exception):
+    """A folder cannot be loaded; the message says file, line and what is wrong."""
+
+
+@dataclass(frozen=True)
+class InstrumentFolder:
+    """A folder whose files are all right."""
+
+    path: Path
+    definition: InstrumentDefinition
+    rules: str
+    tables: list[TableDefinition]
+    score_rules: list[RuleDefinition]
+    reports: list[ReportDefinition]
+    digest: str
+
+
+def find_folders(directories: list[Path]) -> list[Path]:
+    """Return the folders that hold an ``instrument.toml``, or are meant to."""
+    found: list[Path] = []
+    for directory in directories:
+        if (directory / "instrument.toml").exists():
+            found.append(directory)
+        elif directory.is_dir():
+            found += sorted(
+                child
+                for child in directory.iterdir()
+                if any((child / name).exists() for name in FILES)
+            )
+        else:
+            raise FolderError(f"{directory}: there is no such directory.")
+    return found
+
+
+def read_folder(path: Path) -> InstrumentFolder:
+    """Parse all files of a folder.
+
+    Raises
+    ------
+    FolderError
+        The first mistake found, as ``FILE:LINE: what``.
+    """
+    texts = {name: _read(path / name) for name in FILES}
+    try:
+        tables = parse_tables(str(path / "qc1.toml"), texts["qc1.toml"])
+        by_name = {table.name: table for table in tables}
+        folder = InstrumentFolder(
+            path=path,
+            definition=parse_instrument(str(path / "instrument.toml"), texts["instrument.toml"]),
+            rules=texts["rules.oca"],
+            tables=tables,
+            score_rules=parse_rules(str(path / "scores.toml"), texts["scores.toml"], by_name),
+            reports=parse_reports(str(path / "reports.toml"), texts["reports.toml"], by_name),
+            digest=hashlib.sha256("\0".join(texts.values()).encode()).hexdigest(),
+        )
+        oca.parse(folder.rules)
+    except DefinitionError as error:
+        raise FolderError(str(error)) from error
+    except oca.OcaSyntaxError as error:
+        raise FolderError(f"{path / 'rules.oca'}:{error}") from error
+    return folder
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise FolderError(f"{path}: the file is missing.") from error
+    except UnicodeDecodeError as error:
+        raise FolderError(f"{path}: byte {error.start} is not UTF-8.") from error
+    except OSError as error:
+        raise FolderError(f"{path}: {error.strerror}.") from error
+
+
+def load_folder(folder: InstrumentFolder, at: dt.datetime) -> Instrument:
+    """Write a folder to the database: all of it or nothing."""
+    taken = QC1Table.objects.filter(name__in=[table.name for table in folder.tables]).exclude(
+        instrument__name=folder.definition.name
+    )
+    for table in taken.select_related("instrument"):
+        raise FolderError(
+            f"{folder.path / 'qc1.toml'}: table {table.name} belongs to {table.instrument.name}."
+        )
+    with transaction.atomic():
+        instrument = load_instrument(folder.definition, folder.rules, folder.digest, at)
+        load_definitions(instrument, folder.tables, folder.score_rules, folder.reports, at)
+    return instrument

@@ -1,0 +1,215 @@
+"""Settings, read from the environment. `docs/settings.md` explains each one."""
+
+from pathlib import Path
+
+import dj_database_url
+import plotly
+from csp.constants import NONE, SELF, UNSAFE_INLINE
+
+from qcweb import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = next(
+    line.split()[1]
+    for line in (BASE_DIR / "CHANGELOG.md").read_text().splitlines()
+    if line.startswith("## ")
+)
+
+# Where all state lives: database, broker, frames, jobs, products, secret.
+HCM_DATA_DIR = env.directory("HCM_DATA_DIR", BASE_DIR / "var")
+HCM_ANONYMOUS_READ = env.flag("HCM_ANONYMOUS_READ")
+HCM_DEMO = env.flag("HCM_DEMO")
+HCM_INSTRUMENTS_DIRS = [
+    BASE_DIR / "qcweb" / "instruments",
+    *(Path(word).expanduser() for word in env.words("HCM_INSTRUMENTS_DIRS")),
+]
+# A worker that says nothing for so long has lost its block.
+HCM_LEASE_S = env.number("HCM_LEASE_S", 60, low=2, high=3600)
+# How often everything that is not at rest is looked at again.
+HCM_SWEEP_S = env.number("HCM_SWEEP_S", 5, low=0.2, high=3600)
+# How long a failure that may pass is left alone before the next try, and how often it is tried.
+HCM_RETRY_S = env.number("HCM_RETRY_S", 3600, low=0.1, high=7 * 86400)
+HCM_MAX_ATTEMPTS = int(env.number("HCM_MAX_ATTEMPTS", 5, low=1, high=100))
+
+SECRET_KEY = env.secret("HCM_SECRET_KEY", HCM_DATA_DIR / "secret_key")
+DEBUG = env.flag("HCM_DEBUG")
+ALLOWED_HOSTS = env.words("HCM_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("HCM_CSRF_TRUSTED_ORIGINS")
+HTTPS = env.flag("HCM_HTTPS")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "pipelines",
+    "trending",
+    "qcweb.certification",
+    "qcweb",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "qcweb.web.middleware.CleanRequestMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "qcweb.access.AccessMiddleware",
+]
+
+ROOT_URLCONF = "qcweb.urls"
+WSGI_APPLICATION = "qcweb.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "qcweb.web.context.house",
+            ],
+        },
+    }
+]
+
+# SQLite: write-ahead log, and the write lock taken at the start of a transaction, so that web and
+# worker wait for each other instead of failing with "database is locked".
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+if url := env.text("DATABASE_URL"):
+    DATABASES = {"default": dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)}
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(HCM_DATA_DIR / "hcm.sqlite3"),
+        }
+    }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = HCM_DATA_DIR / "static"
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    # plotly.js from the wheel: no content network, no build step.
+    ("plotly", Path(plotly.__file__).parent / "package_data"),
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF, UNSAFE_INLINE],  # plotly.js sets styles on the plots it draws
+        "img-src": [SELF, "data:", "blob:"],  # its "save as picture"
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],  # qcweb.access decides for pages and API alike
+    "DEFAULT_SCHEMA_CLASS": "qcweb.api.schema.HouseSchema",
+    "EXCEPTION_HANDLER": "qcweb.api.errors.as_problem",
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is read by the view, which says which are known
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Health Check Monitor",
+    "DESCRIPTION": "QC1 tables of calibration quality control.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# Celery. The database is the truth, the broker only carries ids.
+BROKER_DIR = HCM_DATA_DIR / "broker"
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://localhost")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the sweep finds what a lost worker held
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "blocks"
+CELERY_BEAT_SCHEDULE = {"sweep": {"task": "qcweb.tasks.sweep", "schedule": HCM_SWEEP_S}}
+CELERY_BEAT_SCHEDULE_FILENAME = str(HCM_DATA_DIR / "beat-schedule")
+if CELERY_BROKER_URL.startswith("filesystem"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(BROKER_DIR / "queue"),
+        "data_folder_out": str(BROKER_DIR / "queue"),
+        "control_folder": str(BROKER_DIR / "control"),
+        "polling_interval": 0.02,
+    }
+else:
+    # Longer than the longest recipe: an unacknowledged id is given out again after that.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "format": "{asctime}Z {levelname:7} {name}: {message}",
+            "style": "{",
+            "datefmt": "%Y-%m-%dT%H:%M:%S",
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("HCM_LOG_LEVEL", "INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

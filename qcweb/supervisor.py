@@ -1,0 +1,130 @@
+"""Starts and ends the processes of a small installation: one web server, one worker."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from django.conf import settings
+
+# How long a child may take to end by itself.
+GRACE_S = 5.0
+
+
+class PortTakenError(Exception):
+    """Another program listens on the port already."""
+
+
+@dataclass
+class Supervisor:
+    """The children of this process. `stop` ends all of them, whatever happened."""
+
+    log_dir: Path
+    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, argv: list[str]) -> None:
+        """Start a child in a group of its own; it is told to end should this process die."""
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        guard = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
+        with (self.log_dir / f"{name}.log").open("ab") as log:
+            self.children[name] = subprocess.Popen(
+                [*guard, *argv],
+                cwd=settings.BASE_DIR,
+                env=os.environ | {"DJANGO_SETTINGS_MODULE": "qcweb.settings"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start_web(self, port: int) -> None:
+        check_port(port)
+        self.start("web", web_command(f"127.0.0.1:{port}"))
+
+    def start_worker(self, concurrency: int) -> None:
+        self.start("worker", worker_command(concurrency))
+
+    def ended(self) -> list[str]:
+        """Return the children that have ended though nobody asked them to."""
+        return [name for name, child in self.children.items() if child.poll() is not None]
+
+    def stop(self) -> None:
+        for child in self.children.values():
+            _signal(child, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        for child in self.children.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=max(0.1, deadline - time.monotonic()))
+            # Also what a child left behind in its group.
+            _signal(child, signal.SIGKILL)
+            child.wait()
+        self.children.clear()
+
+
+def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)
+
+
+@contextlib.contextmanager
+def supervised(log_dir: Path) -> Iterator[Supervisor]:
+    """Give a supervisor whose children end with the block, also on SIGTERM and Ctrl-C."""
+    supervisor = Supervisor(log_dir)
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def web_command(bind: str) -> list[str]:
+    return [
+        sys.executable, "-m", "gunicorn", "qcweb.wsgi:application", "--bind", bind,
+        "--worker-class", "gthread", "--workers", "1", "--threads", "8", "--timeout", "120",
+        "--graceful-timeout", "3", "--no-control-socket",
+    ]  # fmt: skip
+
+
+def worker_command(concurrency: int) -> list[str]:
+    return [
+        sys.executable, "-m", "celery", "--app", "qcweb", "worker", "--beat",
+        "--concurrency", str(concurrency), "--loglevel", "INFO",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
+    ]  # fmt: skip
+
+
+def check_port(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PortTakenError(
+                f"Port {port} is taken: {error.strerror}. Choose another, e.g. PORT={port + 1}"
+            ) from error
+
+
+def wait_for_page(url: str, timeout_s: float) -> bool:
+    """Return whether the address answers within the time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(url, timeout=2) as answer:  # noqa: S310  our own loopback address
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            time.sleep(0.1)
+    return False

@@ -1,0 +1,115 @@
+"""Small words of the pages: glyphs, states, numbers, times."""
+
+import datetime as dt
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from pipelines.domain.times import mjd_to_datetime
+from qcweb.web.looks import Look
+
+register = template.Library()
+
+
+@register.simple_tag
+def glyph(name: str, css: str = "") -> SafeString:
+    if not name:
+        return SafeString("")
+    return format_html(
+        '<svg class="g{}" aria-hidden="true"><use href="#g-{}"/></svg>',
+        f" {css}" if css else "",
+        name,
+    )
+
+
+@register.simple_tag
+def state(look: Look | None, css: str = "") -> SafeString:
+    """Draw a state: colour, shape and word. A number as the word is read with "OK" before it."""
+    if look is None:
+        return SafeString('<span class="faint">–</span>')
+    hidden = SafeString('<span class="sr">OK </span>') if look.word[:2] == "0/" else ""
+    return format_html(
+        '<span class="st st-{}{}" title="{}">{}{}{}</span>',
+        look.css,
+        f" {css}" if css else "",
+        look.title,
+        glyph(look.glyph),
+        hidden,
+        look.word,
+    )
+
+
+@register.filter
+def quantity(value: float | None) -> str:
+    """Write a number with six significant digits and a real minus.
+
+    >>> quantity(-0.000142), quantity(143.2234999), quantity(None), quantity(1000000.0)
+    ('−0.000142', '143.223', '–', '1000000')
+    """
+    if value is None:
+        return "–"
+    text = f"{value:.6g}"
+    if "e" in text and 1e-4 <= abs(value) < 1e9:
+        text = f"{value:.0f}"
+    return text.replace("-", "−")
+
+
+@register.filter
+def interval(limits: tuple[float | None, float | None]) -> str:
+    lower, upper = limits
+    if lower is None and upper is None:
+        return "none"
+    if lower is None:
+        return f"≤ {quantity(upper)}"
+    if upper is None:
+        return f"≥ {quantity(lower)}"
+    return f"{quantity(lower)}…{quantity(upper)}"
+
+
+@register.filter
+def ut(mjd: float) -> str:
+    return mjd_to_datetime(mjd).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@register.filter
+def ut_time(mjd: float) -> str:
+    return mjd_to_datetime(mjd).strftime("%H:%M:%S")
+
+
+@register.filter
+def distance(days: float) -> str:
+    """Write the distance of a calibration with its sign and unit.
+
+    >>> distance(-1.0), distance(0.02), distance(-0.0001)
+    ('−1.0 d', '+29 min', '−9 s')
+    """
+    sign = "−" if days < 0 else "+"
+    seconds = abs(days) * 86400
+    if seconds < 90:
+        return f"{sign}{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{sign}{seconds / 60:.0f} min"
+    if seconds < 86400:
+        return f"{sign}{seconds / 3600:.1f} h"
+    return f"{sign}{abs(days):.1f} d"
+
+
+@register.filter
+def iso(instant: dt.datetime | None) -> str:
+    return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if instant else ""
+
+
+@register.filter
+def clock(instant: dt.datetime | None) -> str:
+    return instant.astimezone(dt.UTC).strftime("%H:%M:%S") if instant else "–"
+
+
+@register.filter
+def moment(instant: dt.datetime | None) -> str:
+    return instant.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UT") if instant else "–"
+
+
+@register.filter
+def is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

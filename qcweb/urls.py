@@ -1,0 +1,56 @@
+"""Addresses. Who may use each is in `qcweb.access`."""
+
+from django.contrib.auth import views as auth
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+from qcweb.problems import Problem, answer, not_found, respond
+from qcweb.web.views import blocks, home, nights, reports, tables
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("login/", auth.LoginView.as_view(), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("patterns/", home.patterns, name="patterns"),
+    path("health/", home.health, name="health"),
+    path("nights/", nights.nights, name="nights"),
+    path("nights/<str:instrument>/<str:night>/", nights.night, name="night"),
+    path("nights/<str:instrument>/<str:night>/frames/", nights.frames, name="frames"),
+    path("worklist/", nights.worklist, name="worklist"),
+    path("blocks/<str:ab_name>/", blocks.block, name="block"),
+    path("blocks/<str:ab_name>/log/<int:number>/", blocks.log, name="block-log"),
+    path("blocks/<str:ab_name>/certify/", blocks.certify, name="block-certify"),
+    path("blocks/<str:ab_name>/undo/", blocks.undo, name="block-undo"),
+    path("products/<int:pk>/", blocks.product, name="product"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/<str:instrument>/<str:name>/", reports.report, name="report"),
+    path(
+        "reports/<str:instrument>/<str:name>/figures/<int:number>/",
+        reports.figure,
+        name="report-figure",
+    ),
+    path("qc1/", tables.tables, name="tables"),
+    path("qc1/<str:name>/", tables.table, name="table"),
+    path("api/v1/", include("qcweb.api.urls")),
+]
+
+
+def _bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, exception)
+
+
+def _not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return respond(request, not_found())
+
+
+def _forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return respond(request, Problem(403, "Not yours to do", "Not allowed."))
+
+
+def _failed(request: HttpRequest) -> HttpResponse:
+    return respond(
+        request, Problem(500, "This did not work", "Nothing that is stored has changed.")
+    )
+
+
+handler400, handler403, handler404, handler500 = _bad_request, _forbidden, _not_found, _failed

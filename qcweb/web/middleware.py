@@ -1,0 +1,55 @@
+"""Cleans requests at the door, and turns every error into the one shape."""
+
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from qcweb.problems import Problem, answer, respond
+
+
+class CleanRequestMiddleware:
+    """Refuses bytes no address or form of ours has: NUL, and what is not UTF-8."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if where := _dirty(request):
+            return respond(
+                request,
+                Problem(
+                    400,
+                    "Unreadable request",
+                    f"The {where} has a NUL or a byte that is not UTF-8.",
+                    where=where,
+                    hint="Encode text as UTF-8, without NUL.",
+                ),
+            )
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return answer(request, error)
+
+
+def _dirty(request: HttpRequest) -> str:
+    if "\x00" in request.path_info or "�" in request.path_info:
+        return "path"
+    query = unquote_to_bytes(request.META.get("QUERY_STRING", "").replace("+", " "))
+    if not _is_clean(query):
+        return "query"
+    # Small forms only: uploads are read by their own views.
+    is_form = request.content_type == "application/x-www-form-urlencoded"
+    if is_form and not _is_clean(unquote_to_bytes(request.body.replace(b"+", b" "))):
+        return "form"
+    return ""
+
+
+def _is_clean(text: bytes) -> bool:
+    if b"\x00" in text:
+        return False
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,301 @@
+"""A block's page: whether this calibration may be used, and the decision itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from pipelines.models import AssociationBlock, Product
+from pipelines.services.process import read_log
+from qcweb.certification.models import Certification, Decision
+from qcweb.certification.services import CertificationError, decide, latest, standing, take_back
+from qcweb.problems import Problem, ProblemError
+from qcweb.web import looks
+from qcweb.web.board import BoardRow, make_row
+from qcweb.web.looks import Look
+from trending.models import BlockScore, QC1Parameter, QC1Value, Score, ValueState
+
+# How much of a series a block's sparkline shows.
+SPARK_POINTS = 60
+
+
+def find_block(ab_name: str) -> AssociationBlock:
+    block = (
+        AssociationBlock.objects.select_related(
+            "instrument", "blocked_by", "current_attempt", "rule_set"
+        )
+        .filter(ab_name=ab_name)
+        .first()
+    )
+    if block is None:
+        raise ProblemError(
+            Problem(404, "Unknown block", f"There is no block {ab_name!r}.",
+                    where="ab_name", hint="Find it through its night.")
+        )  # fmt: skip
+    return block
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """One value of the block with how it was judged."""
+
+    parameter: QC1Parameter
+    detector: str
+    setup: str
+    value: QC1Value
+    score: Score | None
+    look: Look
+    spark: "Spark | None"
+    why: str
+
+
+@dataclass(frozen=True)
+class Spark:
+    """A small plot of a series: coordinates in a box of 112 × 22."""
+
+    points: list[tuple[float, float]]
+    last: tuple[float, float]
+    lower_y: float | None
+    upper_y: float | None
+
+
+def block(request: HttpRequest, ab_name: str) -> HttpResponse:
+    found = find_block(ab_name)
+    row = _row(found)
+    lines = score_lines(found)
+    entry = latest(found)
+    return render(
+        request,
+        "block.html",
+        {
+            "block": found,
+            "row": row,
+            "lines": lines,
+            "red": [line for line in lines if line.score and line.score.result == 1],
+            "frames": found.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs"),
+            "calibrations": found.calibrations.select_related("producer").order_by("label"),
+            "used_by": found.used_by.select_related("block").order_by("block__mjd_obs"),
+            "attempts": found.attempts.all(),
+            "products": _products(found),
+            "history": _history(found),
+            "standing": standing(found),
+            "seen": entry.number if entry else 0,
+            "neighbours": _neighbours(found),
+            "typed": request.session.pop("typed", {}).get(ab_name, ""),
+        },
+    )
+
+
+def _row(found: AssociationBlock) -> BoardRow:
+    order = (
+        AssociationBlock.objects.filter(instrument=found.instrument, night=found.night)
+        .in_cascade_order()
+        .values_list("pk", flat=True)
+    )
+    index = f"CAL{list(order).index(found.pk) + 1:03d}"
+    score = BlockScore.objects.filter(block=found, is_current=True).first()
+    return make_row(index, found, score, latest(found), timezone.now())
+
+
+def _neighbours(found: AssociationBlock) -> dict[str, AssociationBlock | None]:
+    """Return the next blocks to review of the same instrument, and how many there are."""
+    waiting = list(
+        AssociationBlock.objects.filter(instrument=found.instrument, needs_person=True)
+        .order_by("-night", "cascade_level", "mjd_obs", "pk")
+        .only("ab_name")
+    )
+    at = next((n for n, one in enumerate(waiting) if one.pk == found.pk), None)
+    if at is None:
+        return {"before": None, "after": waiting[0] if waiting else None}
+    return {
+        "before": waiting[at - 1] if at else None,
+        "after": waiting[at + 1] if at + 1 < len(waiting) else None,
+    }
+
+
+def _products(found: AssociationBlock) -> list[Product]:
+    return list(Product.objects.filter(attempt=found.current_attempt_id).order_by("name"))
+
+
+def _history(found: AssociationBlock) -> list[tuple[Certification, Look]]:
+    entries = Certification.objects.filter(block=found).select_related("decided_by")
+    return [(entry, looks.DECISIONS[entry.decision]) for entry in entries.order_by("-number")]
+
+
+def score_lines(found: AssociationBlock) -> list[ScoreLine]:
+    """Return the block's values with scores, detector by detector; reds first."""
+    if found.current_attempt_id is None:
+        return []
+    values = list(
+        QC1Value.objects.filter(row__attempt=found.current_attempt_id, row__is_current=True)
+        .select_related("series__parameter__table", "series__setup", "row")
+        .order_by("row__table__name", "row__detector", "series__parameter__order")
+    )
+    scores = {
+        (score.series_id, score.row_id): score
+        for score in Score.objects.filter(
+            row__attempt=found.current_attempt_id, is_current=True
+        ).select_related("rule")
+    }
+    sparks = _sparks([value for value in values if (value.series_id, value.row_id) in scores])
+    lines = [
+        _line(value, scores.get((value.series_id, value.row_id)), sparks.get(value.series_id))
+        for value in values
+    ]
+    return sorted(lines, key=lambda line: not (line.score and line.score.result == 1))
+
+
+def _line(value: QC1Value, score: Score | None, spark: Spark | None) -> ScoreLine:
+    return ScoreLine(
+        parameter=value.series.parameter,
+        detector=value.row.detector,
+        setup=value.series.setup.text,
+        value=value,
+        score=score,
+        look=looks.result(score.result) if score else looks.NOTHING_YET,
+        spark=spark,
+        why=_why(value, score),
+    )
+
+
+def _why(value: QC1Value, score: Score | None) -> str:
+    if value.missing_reason:
+        return value.missing_reason
+    if score is None or score.result is not None:
+        return ""
+    return score.get_grey_reason_text()
+
+
+def _sparks(values: list[QC1Value]) -> dict[int, Spark]:
+    """Return the recent past of each series up to the block; one query for all of them."""
+    if not values:
+        return {}
+    until = values[0].mjd_obs
+    found = QC1Value.objects.filter(
+        series__in=[value.series_id for value in values],
+        state=ValueState.CURRENT,
+        mjd_obs__lte=until,
+        mjd_obs__gte=until - 90,
+        value__isnull=False,
+    ).order_by("series", "mjd_obs")
+    series: dict[int, list[tuple[float, float]]] = {}
+    for one, mjd, number in found.values_list("series_id", "mjd_obs", "value"):
+        series.setdefault(one, []).append((mjd, number or 0.0))
+    limits = {
+        score.series_id: score
+        for score in Score.objects.filter(row__in=[v.row_id for v in values], is_current=True)
+    }
+    return {
+        one: make_spark(points[-SPARK_POINTS:], limits[one].lower, limits[one].upper)
+        for one, points in series.items()
+        if one in limits
+    }
+
+
+def make_spark(
+    points: list[tuple[float, float]], lower: float | None, upper: float | None
+) -> Spark:
+    numbers = [value for _, value in points] + [x for x in (lower, upper) if x is not None]
+    low, high = min(numbers), max(numbers)
+    span = (high - low) or 1.0
+    first, last = points[0][0], points[-1][0]
+    width = (last - first) or 1.0
+
+    def y(value: float) -> float:
+        return round(20 - 18 * (value - low) / span, 1)
+
+    drawn = [(round(2 + 106 * (mjd - first) / width, 1), y(value)) for mjd, value in points]
+    return Spark(
+        points=drawn[:-1],
+        last=drawn[-1],
+        lower_y=None if lower is None else y(lower),
+        upper_y=None if upper is None else y(upper),
+    )
+
+
+def log(request: HttpRequest, ab_name: str, number: int) -> HttpResponse:
+    """Show the log of an attempt: of a running one, as far as it has come."""
+    found = find_block(ab_name)
+    attempt = found.attempts.filter(number=number).first()
+    if attempt is None:
+        raise ProblemError(
+            Problem(404, "Unknown attempt", f"{ab_name} has no attempt {number}.", where="number")
+        )
+    return render(
+        request,
+        "log.html",
+        {"block": found, "attempt": attempt, "log": read_log(attempt), "row": _row(found)},
+    )
+
+
+@require_POST
+def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
+    found = find_block(ab_name)
+    try:
+        entry = decide(
+            found,
+            _decision(request),
+            _person(request),
+            request.POST.get("comment", "")[:5000],
+            seen=_seen(request),
+            at=timezone.now(),
+        )
+    except CertificationError as error:
+        messages.error(request, error.message)
+        # What was typed is not lost: the page comes back with it.
+        request.session["typed"] = {ab_name: request.POST.get("comment", "")[:5000]}
+        return redirect("block", ab_name=ab_name)
+    messages.success(request, f"{ab_name}: {entry.get_decision_display()}.")
+    return redirect("block", ab_name=ab_name)
+
+
+@require_POST
+def undo(request: HttpRequest, ab_name: str) -> HttpResponse:
+    found = find_block(ab_name)
+    try:
+        take_back(found, _person(request), "", seen=_seen(request), at=timezone.now())
+    except CertificationError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(
+            request, f"{ab_name}: the decision is taken back, the block is open again."
+        )
+    return redirect("block", ab_name=ab_name)
+
+
+def _decision(request: HttpRequest) -> Decision:
+    try:
+        return Decision(request.POST.get("decision", ""))
+    except ValueError as error:
+        raise CertificationError("Choose to accept or to reject.", field="decision") from error
+
+
+def _seen(request: HttpRequest) -> int:
+    text = request.POST.get("seen", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+
+
+def _person(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise ProblemError(Problem(401, "Log in first", "A decision needs a name."))
+    return request.user
+
+
+def product(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Send a product as a file."""
+    found = Product.objects.filter(pk=pk).first()
+    root = Path(settings.HCM_DATA_DIR).resolve()
+    path = (root / found.path).resolve() if found else root
+    if found is None or not path.is_file() or not path.is_relative_to(root / "products"):
+        raise ProblemError(
+            Problem(404, "No such product", f"Product {pk} is not here.",
+                    hint="It may have been cleaned up: run its block again.")
+        )  # fmt: skip
+    return FileResponse(path.open("rb"), as_attachment=True, filename=found.name,
+                        content_type="application/fits")  # fmt: skip

@@ -1,0 +1,244 @@
+"""Health Check reports: whether an instrument is steady."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+
+from pipelines.domain.times import datetime_to_mjd
+from qcweb.problems import Problem, ProblemError
+from qcweb.web import looks
+from qcweb.web.looks import Look
+from trending.models import Dataset, Panel, QC1Row, Report, ScoreRule
+from trending.services import figures
+from trending.services.figures import Points, find_series, load_points, milliseconds, typed
+from trending.services.health import report_states
+
+RANGES: dict[str, float | None] = {"90": 90.0, "365": 365.0, "all": None}
+# How many scores the squares of a panel show.
+SQUARES = 7
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """A line of the table below the plots, and the numbers under a plot."""
+
+    dataset: Dataset
+    look: Look
+    average: float | None
+    average_kind: str
+    lower: float | None
+    upper: float | None
+    rule: ScoreRule | None
+    n: int
+    latest: float | None
+    n_outliers: int
+    squares: list[str]
+    is_simulated: bool
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        return self.lower, self.upper
+
+
+@dataclass(frozen=True)
+class PanelView:
+    number: int
+    panel: Panel
+    look: Look
+    datasets: list[DatasetView]
+
+
+def reports(request: HttpRequest) -> HttpResponse:
+    found = Report.objects.select_related("instrument", "group").prefetch_related(
+        "panels__datasets"
+    )
+    states = report_states(found)
+    by_instrument: dict[str, list[Any]] = {}
+    at = timezone.now()
+    for state in states:
+        look = looks.tally(state.n_nok, state.n_scored) if state.is_current(at) else looks.NO_DATA
+        by_instrument.setdefault(state.report.instrument.name, []).append((state.report, look))
+    return render(request, "reports.html", {"instruments": by_instrument})
+
+
+def find_report(instrument: str, name: str) -> Report:
+    report = (
+        Report.objects.filter(instrument__name=instrument, name=name)
+        .select_related("instrument", "group")
+        .prefetch_related("panels__datasets__parameter__table")
+        .first()
+    )
+    if report is None:
+        raise ProblemError(
+            Problem(404, "Unknown report", f"{instrument} has no report {name!r}.",
+                    where="name", hint="See the list of reports.")
+        )  # fmt: skip
+    return report
+
+
+def _range(request: HttpRequest) -> str:
+    chosen = request.GET.get("days", "90")
+    if chosen not in RANGES:
+        raise ProblemError(
+            Problem(400, "Unknown range", f"days={chosen!r}.",
+                    where="days", hint=f"Known are {', '.join(RANGES)}.")
+        )  # fmt: skip
+    return chosen
+
+
+def report(request: HttpRequest, instrument: str, name: str) -> HttpResponse:
+    found = find_report(instrument, name)
+    chosen = _range(request)
+    at = timezone.now()
+    panels = [
+        _panel_view(n, panel, _since(chosen, at), at)
+        for n, panel in enumerate(found.panels.all(), 1)
+    ]
+    same_group = Report.objects.filter(
+        instrument=found.instrument, group=found.group
+    ).prefetch_related("panels__datasets")
+    tabs = [
+        (state.report, looks.tally(state.n_nok, state.n_scored))
+        for state in report_states(same_group)
+    ]
+    return render(
+        request,
+        "report.html",
+        {
+            "report": found,
+            "panels": panels,
+            "n_nok": sum(1 for one in panels if one.look.css == "nok"),
+            "look": _worst([one.look for one in panels]),
+            "tabs": tabs,
+            "days": chosen,
+            "ranges": [("90", "90 days"), ("365", "1 year"), ("all", "All")],
+            "newest": _newest(found),
+            "is_simulated": any(one.is_simulated for panel in panels for one in panel.datasets),
+            "pipeline": _pipeline(found),
+        },
+    )
+
+
+def _since(chosen: str, at: dt.datetime) -> float | None:
+    days = RANGES[chosen]
+    return None if days is None else datetime_to_mjd(at) - days
+
+
+def _worst(found: list[Look]) -> Look:
+    for css in ("nok", "ok", "grey"):
+        for look in found:
+            if look.css == css:
+                return look
+    return looks.NO_DATA
+
+
+def _panel_view(number: int, panel: Panel, since: float | None, at: dt.datetime) -> PanelView:
+    datasets = [_dataset_view(one, since, at) for one in panel.datasets.all()]
+    return PanelView(number, panel, _worst([one.look for one in datasets]), datasets)
+
+
+def _dataset_view(dataset: Dataset, since: float | None, at: dt.datetime) -> DatasetView:
+    series = find_series(dataset)
+    points = load_points(series, since)
+    squares = [_square(int(result)) for result in points.result[-SQUARES:]]
+    return DatasetView(
+        dataset=dataset,
+        look=_look(points, at),
+        average=average(points, dataset.average),
+        average_kind=dataset.average,
+        lower=_last(points.lower),
+        upper=_last(points.upper),
+        rule=figures.rule_of(series),
+        n=points.n,
+        latest=_last(points.value),
+        n_outliers=int(np.count_nonzero(points.result == 1)),
+        squares=squares,
+        is_simulated=points.is_simulated,
+    )
+
+
+def _look(points: Points, at: dt.datetime) -> Look:
+    """Return the state of a data set: its last score, if it is of the last seven days."""
+    if points.n == 0 or datetime_to_mjd(at) - float(points.mjd[-1]) > 7:
+        return looks.NO_DATA
+    result = int(points.result[-1])
+    return looks.result(None if result < 0 else result)
+
+
+def average(points: Points, kind: str) -> float | None:
+    if points.n == 0 or kind == "none":
+        return None
+    return float(np.median(points.value) if kind == "MEDIAN" else np.mean(points.value))
+
+
+def _last(array: figures.Array) -> float | None:
+    if array.size == 0 or not np.isfinite(array[-1]):
+        return None
+    return float(array[-1])
+
+
+def _square(result: int) -> str:
+    return {0: "ok", 1: "nok"}.get(result, "grey")
+
+
+def _newest(report: Report) -> dt.datetime | None:
+    tables = {d.parameter.table_id for panel in report.panels.all() for d in panel.datasets.all()}
+    row = QC1Row.objects.current().filter(table__in=tables).order_by("-recorded_at").first()
+    return row.recorded_at if row else None
+
+
+def _pipeline(report: Report) -> str:
+    tables = {d.parameter.table_id for panel in report.panels.all() for d in panel.datasets.all()}
+    row = QC1Row.objects.current().filter(table__in=tables).order_by("-mjd_obs").first()
+    return row.pipeline_version if row else ""
+
+
+def figure(request: HttpRequest, instrument: str, name: str, number: int) -> JsonResponse:
+    """Give the numbers of one panel's plot; colours and marks are the page's."""
+    found = find_report(instrument, name)
+    panels = list(found.panels.all())
+    if not 1 <= number <= len(panels):
+        raise ProblemError(
+            Problem(404, "Unknown panel", f"The report has panels 1 to {len(panels)}.",
+                    where="number")
+        )  # fmt: skip
+    since = _since(_range(request), timezone.now())
+    datasets = list(panels[number - 1].datasets.all())
+    return JsonResponse(
+        {
+            "unit": datasets[0].parameter.unit if datasets else "",
+            "parameter": datasets[0].parameter.name if datasets else "",
+            "datasets": [_traces(dataset, since) for dataset in datasets],
+        }
+    )
+
+
+def _traces(dataset: Dataset, since: float | None) -> dict[str, Any]:
+    points = load_points(find_series(dataset), since)
+    blocks = _blocks(points)
+    return {
+        "name": f"{dataset.parameter.name} {dataset.detector}".strip(),
+        "time": typed(milliseconds(points.mjd)),
+        "value": typed(points.value),
+        "result": points.result.tolist(),
+        "lower": typed(points.lower),
+        "upper": typed(points.upper),
+        "average": average(points, dataset.average),
+        # Address of each point's block; empty where the value was imported.
+        "blocks": [blocks.get(int(row), "") for row in points.row],
+        "block_url": reverse("block", args=["AB"]),
+        "n": points.n,
+    }
+
+
+def _blocks(points: Points) -> dict[int, str]:
+    rows = QC1Row.objects.filter(
+        pk__in=[int(row) for row in points.row], attempt__isnull=False
+    ).values_list("pk", "attempt__block__ab_name")
+    return dict(rows)

@@ -1,0 +1,99 @@
+"""The order of work: process, extract, score, certify. Each block's next step is in the database.
+
+`advance` does one step of one block and says which blocks have something to do now. Any number of
+workers may call it for the same block at the same time: a step is taken once.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from pipelines.models import AssociationBlock, NextStep, ProcessStatus
+from pipelines.services.process import process_block, recover_lost, waiting_for
+from qcweb.certification.services import settle
+from trending.services.extract import extract
+from trending.services.score import score_block
+
+logger = logging.getLogger(__name__)
+
+
+def advance(block_id: int) -> list[int]:
+    """Do a block's next step; return the blocks to advance next."""
+    block = (
+        AssociationBlock.objects.select_related("instrument", "current_attempt")
+        .filter(pk=block_id)
+        .first()
+    )
+    if block is None or block.next_step == NextStep.REST or not _is_due(block, timezone.now()):
+        return []
+    if block.next_step == NextStep.PROCESS:
+        if not process_block(block):
+            return []
+    else:
+        _take_step(block, NextStep(block.next_step))
+    return _next_ones(block_id)
+
+
+def _is_due(block: AssociationBlock, at: dt.datetime) -> bool:
+    if block.process_status == ProcessStatus.RUNNING:
+        return False
+    # A blocked block is looked at early when its producer has come to an end.
+    return (
+        block.next_try_at is None
+        or block.next_try_at <= at
+        or block.process_status == ProcessStatus.BLOCKED
+    )
+
+
+def _take_step(block: AssociationBlock, step: NextStep) -> None:
+    """Do a step that only writes to the database, and move to the next, in one transaction."""
+    after = {
+        NextStep.EXTRACT: NextStep.CERTIFY,
+        NextStep.SCORE: NextStep.CERTIFY,
+        NextStep.CERTIFY: NextStep.REST,
+    }[step]
+    at = timezone.now()
+    with transaction.atomic():
+        taken = AssociationBlock.objects.filter(
+            pk=block.pk, attempt=block.attempt, next_step=step
+        ).update(next_step=after, changed_at=at)
+        if not taken or block.current_attempt is None:
+            return
+        block.current_attempt.block = block
+        if step == NextStep.EXTRACT:
+            # With its scores at once: a value without one would look like "not scored" meanwhile.
+            extract(block.current_attempt, at)
+            score_block(block, at)
+        elif step == NextStep.SCORE:
+            score_block(block, at)
+        else:
+            settle(block, at)
+
+
+def _next_ones(block_id: int) -> list[int]:
+    block = AssociationBlock.objects.get(pk=block_id)
+    ones = [] if block.next_step == NextStep.REST or block.next_try_at else [block_id]
+    if block.process_status in {ProcessStatus.SUCCESSFUL, ProcessStatus.FAILED}:
+        ones += waiting_for(block)
+    return ones
+
+
+def due_blocks(at: dt.datetime) -> list[int]:
+    """Return everything that is not at rest and has nobody at it, in cascade order."""
+    recovered = recover_lost(at)
+    asked_before = at - 2 * dt.timedelta(seconds=settings.HCM_LEASE_S)
+    due = (
+        AssociationBlock.objects.due(at, asked_before)
+        .in_cascade_order()
+        .values_list("pk", flat=True)
+    )
+    return list(dict.fromkeys([*recovered, *due]))
+
+
+def note_asked(block_ids: Sequence[int], at: dt.datetime) -> None:
+    """Remember that the broker has been told of these blocks."""
+    AssociationBlock.objects.filter(pk__in=block_ids).update(asked_at=at)

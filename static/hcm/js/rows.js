@@ -1,0 +1,77 @@
+// Keyboard and search for tables marked data-rows: a cursor, a fold, a filter of words.
+// Everything is looked up by row id at the time it is needed, so that a live refresh loses nothing.
+(() => {
+  const table = () => document.querySelector("table[data-rows]");
+  const rows = () => [...(table()?.querySelectorAll("tr[data-row]") || [])].filter((tr) => !tr.hidden);
+  const closed = new Set();
+  let here = null;
+
+  const draw = () => {
+    table()?.querySelectorAll(".is-here").forEach((tr) => tr.classList.remove("is-here"));
+    document.getElementById(here)?.classList.add("is-here");
+  };
+  const show = (tr) => { if (tr) { here = tr.id; draw(); tr.scrollIntoView({ block: "nearest" }); } };
+  const step = (by) => {
+    const list = rows();
+    const at = list.findIndex((tr) => tr.id === here);
+    show(list[Math.max(0, Math.min(list.length - 1, at < 0 ? 0 : at + by))]);
+  };
+  const words = () => (document.querySelector("[data-search]")?.value || "").toLowerCase().split(/\s+/).filter(Boolean);
+  const filter = () => {
+    const all = [...(table()?.querySelectorAll("tr[data-row]") || [])];
+    const wanted = words();
+    let shown = 0;
+    all.forEach((tr) => {
+      const fits = wanted.every((word) => tr.dataset.text.includes(word));
+      tr.hidden = !fits || (tr.dataset.folds && closed.has(tr.dataset.folds));
+      if (fits) shown += 1;
+    });
+    table()?.querySelectorAll("tr.cause").forEach((tr) => { tr.hidden = wanted.length > 0; });
+    document.querySelectorAll("[data-shown]").forEach((el) => { el.textContent = shown; });
+    document.querySelectorAll("[data-none]").forEach((el) => { el.hidden = shown > 0 || all.length === 0; });
+    document.querySelectorAll("[data-none-words]").forEach((el) => { el.textContent = wanted.join(" "); });
+    draw();
+  };
+  const remember = () => {
+    const url = new URL(location.href);
+    const text = document.querySelector("[data-search]")?.value || "";
+    if (text) url.searchParams.set("q", text); else url.searchParams.delete("q");
+    history.replaceState(null, "", url);
+  };
+  document.addEventListener("input", (event) => { if (event.target.matches("[data-search]")) { filter(); remember(); } });
+  document.addEventListener("partchange", filter);
+  document.addEventListener("DOMContentLoaded", filter);
+
+  document.addEventListener("click", (event) => {
+    const clear = event.target.closest("[data-clear-search]");
+    if (clear) { const box = document.querySelector("[data-search]"); box.value = ""; filter(); remember(); box.focus(); return; }
+    const fold = event.target.closest("[data-fold]");
+    if (fold) {
+      const open = fold.getAttribute("aria-expanded") !== "true";
+      fold.setAttribute("aria-expanded", open);
+      if (open) closed.delete(fold.dataset.fold); else closed.add(fold.dataset.fold);
+      fold.querySelector("[data-fold-word]").textContent = open ? "Hide" : "Show";
+      filter();
+      return;
+    }
+    const tr = event.target.closest("tr[data-row]");
+    if (tr && !event.target.closest("a, button, input, label")) show(tr);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, dialog[open]")) {
+      if (event.key === "Escape" && event.target.matches("[data-search]")) event.target.blur();
+      return;
+    }
+    const list = rows();
+    const at = list.findIndex((tr) => tr.id === here);
+    const follow = (selector) => { const link = document.querySelector(selector); if (link) location.href = link.href; };
+    const keys = {
+      j: () => step(1), k: () => step(-1), g: () => show(list[0]), G: () => show(list[list.length - 1]),
+      n: () => show(list.find((tr, i) => i > at && tr.dataset.todo !== undefined)),
+      o: () => { const link = list[at]?.querySelector("a[data-open]"); if (link) location.href = link.href; },
+      "[": () => follow("[data-before]"), "]": () => follow("[data-after]"), l: () => follow("[data-list]"),
+    };
+    if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
+  });
+})();
