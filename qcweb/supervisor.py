@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 from django.conf import settings
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How long a child may take to end by itself.
 GRACE_S = 5.0
 
@@ -79,12 +80,17 @@ def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
 def supervised(log_dir: Path) -> Iterator[Supervisor]:
     """Give a supervisor whose children end with the block, also on SIGTERM and Ctrl-C."""
     supervisor = Supervisor(log_dir)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a process started in the background of a script ignores it otherwise.
+    before = {number: signal.signal(number, _interrupt) for number in ENDING}
     try:
         yield supervisor
     finally:
+        # A second Ctrl-C must not leave children behind.
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
         supervisor.stop()
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -37,7 +37,7 @@ def demo_nights(first_night: date) -> list[Night]:
 def ordinary_night(label: date) -> Night:
     """Plan a night without events: two science exposures, calibrations in the morning."""
     templates = [*_science(label), *_ccdcam(label), *_uves(label), *_muse(label)]
-    return Night(label, tuple(templates))
+    return Night(label, tuple(sorted(templates, key=lambda template: template.start)))
 
 
 def _second_night(label: date) -> Night:

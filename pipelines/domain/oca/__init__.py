@@ -1,19 +1,27 @@
 """The OCA rule language: classification, organisation and association of raw frames.
 
-rules = parse(text)                          a rule file, read once
-classify(rules, header)                      what kind of frame this is
-organise(rules, frames)                      which frames are processed together
-products(action, group)                      what such a group will make
-associate(action, group, pool)               which calibrations it is given
+    rules = parse(text)                  a rule file, read once
+    classify(rules, header)              what kind of frame a header describes
+    organise(rules, frames)              which frames are processed together
+    products(action, group)              what such a group will make
+    associate(action, group, pool)       which calibrations it is given
+    cascade(rules, groups, files)        the same for all groups, with each other's products
+
+Beside them: `print_rules` writes a tree as text, `lint`, `near_misses` and `type_clashes` say why
+rules do not do what their author hoped, and `OcaSettings` holds the choices OCA leaves open.
 """
 
-from .associate import Candidate, Chosen, Match, Pool, associate
+from .associate import Chosen, Match, associate
+from .cascade import Block, Cascade, cascade
 from .classify import Classification, Overwrite, classify
 from .conditions import compile_condition, compile_value
 from .errors import OcaError, OcaSyntaxError, OcaUnsupportedError, OcaWarning
+from .explain import NearMiss, near_misses, type_clashes
 from .frames import Frame, FrameId, Group, reference_keywords
+from .lint import lint
 from .organise import organise
 from .parser import parse
+from .pools import Candidate, Pool
 from .printer import print_expression, print_rules
 from .products import VirtualProduct, products
 from .settings import DEFAULT_SETTINGS, DeltaFrom, Events, OcaSettings, Reference
@@ -33,7 +41,9 @@ from .tree import (
 __all__ = [
     "DEFAULT_SETTINGS",
     "Action",
+    "Block",
     "Candidate",
+    "Cascade",
     "Chosen",
     "ClassRule",
     "Classification",
@@ -45,6 +55,7 @@ __all__ = [
     "Group",
     "Keywords",
     "Match",
+    "NearMiss",
     "OcaError",
     "OcaSettings",
     "OcaSyntaxError",
@@ -61,13 +72,17 @@ __all__ = [
     "Value",
     "VirtualProduct",
     "associate",
+    "cascade",
     "classify",
     "compile_condition",
     "compile_value",
+    "lint",
+    "near_misses",
     "organise",
     "parse",
     "print_expression",
     "print_rules",
     "products",
     "reference_keywords",
+    "type_clashes",
 ]

@@ -70,21 +70,42 @@ class Cascade:
     blocks: tuple[Block, ...]
     cuts: tuple[tuple[int, ...], ...] = ()
 
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The blocks in an order in which they can run: producers before who needs them."""
+        found: dict[int, None] = {}
+        for block in self.blocks:
+            self._visit(block.index, found)
+        return tuple(found)
+
     def upstream(self, index: int) -> tuple[int, ...]:
         """Return what must have run before a block, the first to run first."""
         found: dict[int, None] = {}
-        for producer in self.blocks[index].producers:
-            found.update(dict.fromkeys((*self.upstream(producer), producer)))
-        return tuple(found)
+        self._visit(index, found)
+        return tuple(found)[:-1]
 
     def downstream(self, index: int) -> tuple[int, ...]:
-        """Return what is to be run again when a block's products are rejected."""
-        return tuple(block.index for block in self.blocks if index in self.upstream(block.index))
+        """Return what is to run again when a block's products are rejected, in order."""
+        order, tainted = self.order, {index}
+        for other in order:
+            if not tainted.isdisjoint(self.blocks[other].producers):
+                tainted.add(other)
+        return tuple(other for other in order if other in tainted - {index})
 
     def level(self, index: int) -> int:
-        """Return how many blocks stand one above the other below this one."""
-        producers = self.blocks[index].producers
-        return 1 + max(map(self.level, producers)) if producers else 0
+        """Return how many blocks must run one after the other before this one."""
+        levels: dict[int, int] = {}
+        for other in (*self.upstream(index), index):
+            producers = self.blocks[other].producers
+            levels[other] = max((levels[producer] + 1 for producer in producers), default=0)
+        return levels[index]
+
+    def _visit(self, index: int, found: dict[int, None]) -> None:
+        """Add a block after all it needs."""
+        if index not in found:
+            for producer in self.blocks[index].producers:
+                self._visit(producer, found)
+            found[index] = None
 
 
 def cascade(
@@ -214,18 +235,11 @@ class _Resolver:
         ]
 
     def _mixed(self, select: FileSelect, match: Match) -> list[str]:
-        producers = {chosen.candidate.producer for chosen in match.chosen} - {None}
-        mixed = {
-            n
-            for p in producers
-            if p is not None
-            for n in mixed_keywords(self.groups[int(p)].frames)
-        }
-        read = {
-            node.name
-            for node in walk(select)
-            if isinstance(node, Keyword) and not node.of_reference
-        }
+        nodes = walk(select)
+        read = {n.name for n in nodes if isinstance(n, Keyword) and not n.of_reference}
+        producers = {chosen.candidate.producer for chosen in match.chosen}
+        groups = [self.groups[int(producer)] for producer in producers if producer is not None]
+        mixed = {name for group in groups for name in mixed_keywords(group.frames)}
         return sorted(mixed & read - _TIME_KEYWORDS)
 
 

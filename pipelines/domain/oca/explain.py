@@ -12,7 +12,7 @@ from .pools import Candidate, Pool
 from .printer import print_expression
 from .settings import DEFAULT_SETTINGS, OcaSettings
 from .tree import And, Compare, Expression, FileSelect, Keyword, Keywords, RuleFile, walk
-from .values import as_text, clash
+from .values import as_text, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +104,14 @@ def type_clashes(
     >>> from .parser import parse
     >>> rules = parse('if TPL.NEXP=="3" then { RAW.TYPE="BIAS"; }')
     >>> print(*type_clashes(rules, {"TPL.NEXP": 3}))
-    1: TPL.NEXP == "3" compares 3 with a text
+    1: TPL.NEXP == "3" compares a number with a text
     """
     found: dict[OcaWarning, None] = {}
     for node in walk(rules.classification):
         if isinstance(node, Compare):
             sides = (compile_value(side, settings) for side in (node.left, node.right))
             left, right = (side(keywords, keywords) for side in sides)
-            if left is not None and right is not None and clash(left, right):
-                text, other = sorted((left, right), key=lambda value: isinstance(value, str))
-                kind = "a text" if isinstance(other, str) else f"{as_text(other)}"
-                message = f"{print_expression(node)} compares {as_text(text)} with {kind}"
-                found[OcaWarning(node.line, message)] = None
+            if left is not None and right is not None and kind_of(left) != kind_of(right):
+                kinds = f"a {kind_of(left)} with a {kind_of(right)}"
+                found[OcaWarning(node.line, f"{print_expression(node)} compares {kinds}")] = None
     return list(found)

@@ -8,7 +8,7 @@ from .tree import Keyword, RuleFile, walk
 
 
 def lint(rules: RuleFile) -> list[OcaWarning]:
-    """Return what the author of a rule file should look at again, by line.
+    r"""Return what the author of a rule file should look at again, by line.
 
     Besides the warnings of `parse`: a keyword used once that is a well-used one with two letters
     exchanged, or with a part of its name lacking or too many.
@@ -16,7 +16,7 @@ def lint(rules: RuleFile) -> list[OcaWarning]:
     Examples
     --------
     >>> from .parser import parse
-    >>> rules = parse('if MJD-OBS>5 and MJD-OBS<9 then { A=1; }\\n if MDJ-OBS<7 then { A=2; }')
+    >>> rules = parse('if MJD-OBS>5 and MJD-OBS<9 then { A=1; }\n if MDJ-OBS<7 then { A=2; }')
     >>> print(*lint(rules))
     2: MDJ-OBS is used once; is MJD-OBS meant?
     """

@@ -56,13 +56,11 @@ def in_order(left: Value, sign: str, right: Value) -> bool:
     return is_number(left) and is_number(right) and _ORDER[sign](left, right)
 
 
-def clash(left: Value, right: Value) -> bool:
-    """Tell whether two values are of kinds that cannot be compared."""
-    return _kind(left) is not _kind(right)
-
-
-def _kind(value: Value) -> type:
-    return float if is_number(value) else type(value)
+def kind_of(value: Value) -> str:
+    """Name the kind of a value; values of unlike kinds cannot be compared."""
+    if isinstance(value, bool):
+        return "logical value"
+    return "text" if isinstance(value, str) else "number"
 
 
 def combine(left: Value, sign: str, right: Value) -> Value | None:

@@ -74,7 +74,7 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
         request,
         "block.html",
         {
-            "block": found,
+            "ab": found,
             "row": row,
             "lines": lines,
             "red": [line for line in lines if line.score and line.score.result == 1],
@@ -230,7 +230,7 @@ def log(request: HttpRequest, ab_name: str, number: int) -> HttpResponse:
     return render(
         request,
         "log.html",
-        {"block": found, "attempt": attempt, "log": read_log(attempt), "row": _row(found)},
+        {"ab": found, "attempt": attempt, "log": read_log(attempt), "row": _row(found)},
     )
 
 

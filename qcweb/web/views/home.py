@@ -34,6 +34,7 @@ NIGHTS = 5
 class Cell:
     """One report group of one instrument: its worst report."""
 
+    group: str
     look: Look
     css: str
     url_name: str
@@ -112,15 +113,16 @@ def _cell(states: list[ReportState], at: dt.datetime) -> Cell:
     worst = max(states, key=lambda state: (state.n_nok, state.last_mjd or 0))
     newest = max((state.last_mjd for state in states if state.last_mjd), default=None)
     age = _age(newest, at)
+    group = worst.report.group.title
     url_name = f"{worst.report.instrument.name}/{worst.report.name}"
     if not any(state.is_current(at) for state in states):
-        return Cell(looks.NO_DATA, "none", url_name, age, False)
+        return Cell(group, looks.NO_DATA, "none", url_name, age, False)
     n_nok, n_scored = sum(s.n_nok for s in states), sum(s.n_scored for s in states)
     look = looks.tally(n_nok, n_scored)
     css = {"nok": "nok", "ok": "ok"}.get(look.css, "none")
     cadence = min(state.report.cadence_days for state in states)
     is_late = newest is not None and datetime_to_mjd(at) - newest > 1.5 * cadence
-    return Cell(look, css, url_name, age, is_late)
+    return Cell(group, look, css, url_name, age, is_late)
 
 
 def _age(mjd: float | None, at: dt.datetime) -> str:
@@ -203,11 +205,11 @@ def patterns(request: HttpRequest) -> HttpResponse:
             ],
             "decisions": [looks.REVIEW, *looks.DECISIONS.values()],
             "cells": [
-                Cell(looks.tally(0, 9), "ok", "", "5h", False),
-                Cell(looks.tally(1, 24), "nok", "", "34m", False),
-                Cell(looks.tally(0, 15), "ok", "", "41h", True),
-                Cell(looks.tally(0, 0), "none", "", "2h", False),
-                Cell(looks.NO_DATA, "none", "", "22d", False),
+                Cell("Bias", looks.tally(0, 9), "ok", "", "5h", False),
+                Cell("Bias", looks.tally(1, 24), "nok", "", "34m", False),
+                Cell("Flat", looks.tally(0, 15), "ok", "", "41h", True),
+                Cell("Dark", looks.tally(0, 0), "none", "", "2h", False),
+                Cell("Gain", looks.NO_DATA, "none", "", "22d", False),
                 None,
             ],
             "swatches": ["bg", "surface", "sunken", "ok", "ok-bg", "nok", "nok-bg", "nok-fill",

@@ -18,7 +18,7 @@ from pipelines.simulator.nights import ordinary_night
 from pipelines.simulator.series import series_of
 from pipelines.simulator.templates import mjd_of
 
-from .observatory import rows_of, run_night
+from tests.pipelines.simulator.observatory import rows_of, run_night
 
 N_NIGHTS = 24
 

@@ -209,6 +209,21 @@ def test_the_alias_names_event_and_prefix(alias, label, prefix):
     assert (group.label, group.prefix) == (label, prefix)
 
 
+@pytest.mark.parametrize(
+    ("pool", "found"),
+    [
+        ("inputFiles", ["raw", "mask", "master"]),
+        ("rawFiles", ["raw", "mask"]),
+        ("calibFiles", ["mask", "master"]),
+    ],
+)
+def test_a_rule_groups_the_files_of_the_pool_it_names(pool, found):
+    rules = parse(execute("group by K").replace("inputFiles", pool))
+    frames = [frame("raw", MJD=1), frame("mask", DPR_CATG="CALIB", MJD=2)]
+    [group] = organise(rules, [*frames, frame("master", PRO_CATG="M", MJD=3)])
+    assert [f.id for f in group.frames] == found
+
+
 def test_virtual_products_are_not_grouped_unless_asked():
     rules = parse("select execute(a) from inputFiles group by K;")
     frames = [frame(1), Frame(2, {}, is_virtual=True)]

@@ -304,10 +304,6 @@ def test_the_keywords_of_a_file_are_all_that_running_it_can_read():
             ["1: ';' is missing after minRet = 2"],
         ),
         (
-            "select execute(a) from calibFiles; action a {}",
-            ["1: calibFiles is read as inputFiles: only those are grouped"],
-        ),
-        (
             "maxRet=2; select execute(a) from inputFiles; action a {}",
             ["1: maxRet does not limit a group and is ignored"],
         ),
