@@ -186,7 +186,10 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "blocks"
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "qcweb.tasks.sweep", "schedule": HCM_SWEEP_S}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "qcweb.tasks.sweep", "schedule": HCM_SWEEP_S},
+    "checksum": {"task": "qcweb.tasks.checksum", "schedule": 60.0},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(HCM_DATA_DIR / "beat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {

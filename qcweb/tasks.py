@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from celery import shared_task
 from django.utils import timezone
 
+from pipelines.services.checksums import add_checksums
 from qcweb import workflow
 
 
@@ -29,3 +30,9 @@ def sweep() -> list[int]:
     due = workflow.due_blocks(timezone.now())
     ask(due)
     return due
+
+
+@shared_task
+def checksum() -> int:
+    """Give raw files their full checksum, a few seconds at a time."""
+    return add_checksums()

@@ -212,8 +212,8 @@ def _comment(
         return block.incomplete_reason
     if block.reason:
         return block.reason
-    if needs_person and score is not None and not score.n_scored:
-        return score.grey_reason
+    if needs_person and score is not None:
+        return score.summary or score.get_grey_reason_text()
     return ""
 
 

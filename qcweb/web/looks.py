@@ -85,7 +85,7 @@ def tally(n_nok: int, n_scored: int, grey: str = "") -> Look:
 def score(found: BlockScore | None) -> Look | None:
     if found is None:
         return None
-    return tally(found.n_nok, found.n_scored, found.grey_reason)
+    return tally(found.n_nok, found.n_scored, found.get_grey_reason_text())
 
 
 def result(value: int | None) -> Look:

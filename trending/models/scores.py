@@ -153,6 +153,7 @@ class BlockScore(models.Model):
     n_scored = models.PositiveIntegerField()
     n_grey = models.PositiveIntegerField()
     grey_reason = models.CharField(max_length=32, blank=True, help_text="when nothing is scored")
+    summary = models.CharField(max_length=255, blank=True, help_text="the values outside, in words")
     is_current = models.BooleanField(default=True)
     recorded_at = models.DateTimeField()
 
@@ -168,3 +169,7 @@ class BlockScore(models.Model):
 
     def __str__(self) -> str:
         return f"{self.block_id}: {self.n_nok}/{self.n_scored}"
+
+    def get_grey_reason_text(self) -> str:
+        """Return why nothing is scored, in the words of every page."""
+        return GreyReason(self.grey_reason).words if self.grey_reason else ""

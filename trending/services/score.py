@@ -200,6 +200,16 @@ def _write(scores: Sequence[Score], at: dt.datetime) -> None:
                 )
 
 
+def _words(one: Score) -> str:
+    """Return an outlier in words: ``ron_raw REDL 2.876 > 2.6``."""
+    if one.value is None:
+        return f"{one.series.parameter.name} missing"
+    is_above = one.upper is not None and one.value > one.upper
+    sign, limit = (">", one.upper) if is_above else ("<", one.lower)
+    name = f"{one.series.parameter.name} {one.series.detector}".strip()
+    return f"{name} {one.value:.4g} {sign} {limit:.4g}"
+
+
 def score_block(block: AssociationBlock, at: dt.datetime) -> BlockScore:
     """Score the rows of a block's present run and sum them up: n NOK of N scored."""
     attempt = block.current_attempt
@@ -219,6 +229,7 @@ def score_block(block: AssociationBlock, at: dt.datetime) -> BlockScore:
         n_scored=found.n_scored,
         n_grey=found.n_grey,
         grey_reason="" if found.n_scored else (reasons or [GreyReason.NOT_IMPLEMENTED])[0],
+        summary="; ".join(_words(one) for one in scores if one.result == ScoreResult.NOK)[:255],
         recorded_at=at,
     )
 

@@ -102,10 +102,15 @@ class Cascade:
 
     def _visit(self, index: int, found: dict[int, None]) -> None:
         """Add a block after all it needs."""
-        if index not in found:
-            for producer in self.blocks[index].producers:
-                self._visit(producer, found)
-            found[index] = None
+        # No recursion: a series of darks, each made with the one before, is as long as the archive.
+        waiting = [index]
+        while waiting:
+            block = self.blocks[waiting[-1]]
+            lacking = [producer for producer in block.producers if producer not in found]
+            if lacking:
+                waiting.extend(reversed(lacking))
+            else:
+                found.setdefault(waiting.pop())
 
 
 def cascade(

@@ -17,7 +17,6 @@ from pipelines.simulator.history import MEASURED
 from pipelines.simulator.nights import ordinary_night
 from pipelines.simulator.series import series_of
 from pipelines.simulator.templates import mjd_of
-
 from tests.pipelines.simulator.observatory import rows_of, run_night
 
 N_NIGHTS = 24

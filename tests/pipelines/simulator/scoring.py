@@ -27,7 +27,7 @@ def limits_of(rule: dict, past: Sequence[float]) -> tuple[float, float] | None:
     """Give the limits, None when there is too little past for statistical ones."""
     text = rule["limits"]
     if text.startswith("VAL"):
-        low, high = text.removeprefix("VAL").split(",")
+        low, high = map(str.strip, text.removeprefix("VAL").split(","))
         return float(low or "-inf"), float(high or "inf")
     if len(past) < rule["min_n"]:
         return None

@@ -19,7 +19,7 @@ BUILT_IN = ["mjd_obs", "detector", "pro_catg"]
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     paths = write_history(tmp_path_factory.mktemp("history"), FIRST)
-    return {path.stem: list(csv.DictReader(path.open())) for path in paths}
+    return {path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in paths}
 
 
 def series(rows, column, **setup):
@@ -129,12 +129,14 @@ def test_the_product_names_its_first_frame(tables):
 def test_the_same_date_gives_the_same_files(tmp_path, tables):
     paths = write_history(tmp_path, FIRST)
 
-    assert {path.stem: list(csv.DictReader(path.open())) for path in paths} == tables
+    assert {
+        path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in paths
+    } == tables
 
 
 def test_measured_means_name_every_number_of_every_table():
     measured = defaultdict(set)
-    for line in csv.DictReader(MEASURED.open()):
+    for line in csv.DictReader(MEASURED.read_text().splitlines()):
         measured[line["table"]].add(line["column"])
 
     for instrument in ("ccdcam", "uves", "muse"):
