@@ -22,7 +22,7 @@ class Section:
 
     Keys nobody asked for are refused by `done`, so that a misspelt one is not silently ignored.
 
-    >>> section = read_toml("demo.toml", 'name = "CCD"\\nlimit = 3')
+    >>> section = read_toml("demo.toml", 'name = "CCD"\nlimit = 3')
     >>> section.text("name"), section.number("limit")
     ('CCD', 3.0)
     >>> section.text("title")
@@ -153,7 +153,7 @@ def read_toml(file: str, source: str) -> Section:
 def find_line(source: str, path: Path) -> int:
     r"""Return the line of a key, or of the nearest section that holds it.
 
-    >>> find_line('[[tables]]\\na = 1\\n[[tables]]\\nb = 2', ("tables", 1, "b"))
+    >>> find_line('[[tables]]\na = 1\n[[tables]]\nb = 2', ("tables", 1, "b"))
     4
     """
     lines = source.splitlines()

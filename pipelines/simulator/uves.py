@@ -9,7 +9,6 @@ from .templates import Exposure, Template
 
 _SCAN = 50
 _NX, _NY = 256, 320
-_CONAD = {"225kHz,1x1,low": 1.818, "50kHz,2x2,high": 0.606}
 # The recipe takes its noise from within 10 % of the level, so the levels stay near reality.
 _PHYSICS = {
     ("BLUE", "225kHz,1x1,low"): Physics(

@@ -7,17 +7,18 @@ last file, and each file is tested on its own keywords, so that the two arms of 
 share a template go to the actions of their arm.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pipelines.domain.times import night_of
 
 from .conditions import Test, compile_condition
 from .errors import OcaUnsupportedError
-from .frames import Frame, Group, number_of
+from .frames import Frame, Group
 from .pools import is_in_pool
 from .settings import DEFAULT_SETTINGS, Events, OcaSettings
+from .templates import FRAME_SIGNAL, TEMPLATE_KEY, TEMPLATE_SIGNAL, Night, template_id
 from .tree import (
     LAST_FILE_PREFIX,
     SIGNAL_PREFIX,
@@ -30,75 +31,7 @@ from .tree import (
 )
 from .values import is_number
 
-_TEMPLATE_SIGNAL = "SIG.TEMPLATE"
-_FRAME_SIGNAL = "SIG.FRAME"
-_TEMPLATE_KEY = "TPL.START"
-
-_TemplateId = tuple[Value | None, Value]
-_Key = tuple[tuple[str, Value | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Template:
-    """The files of one template: one TPL.START of one instrument."""
-
-    frames: tuple[Frame, ...]
-    awaited: int
-
-    @property
-    def last(self) -> Frame:
-        return max(self.frames, key=_exposure_order)
-
-
-def _exposure_order(frame: Frame) -> tuple[float, tuple[float, tuple[int, str]]]:
-    return (number_of(frame.keywords, "TPL.EXPNO") or 0.0, frame.sort_key)
-
-
-class _Night:
-    """All files at hand, in order, with the templates they belong to."""
-
-    def __init__(self, frames: Sequence[Frame], settings: OcaSettings) -> None:
-        wanted = (f for f in frames if settings.organise_virtual or not f.is_virtual)
-        self.frames = sorted({frame.id: frame for frame in wanted}.values(), key=_in_time)
-        self.settings = settings
-        self._templates = _find_templates(self.frames)
-
-    def template_of(self, frame: Frame) -> _Template | None:
-        """Return the template of a file, None if it has none."""
-        identity = _template_id(frame)
-        return None if identity is None else self._templates[identity]
-
-
-def _in_time(frame: Frame) -> tuple[float, tuple[int, str]]:
-    return frame.sort_key
-
-
-def _template_id(frame: Frame) -> _TemplateId | None:
-    start = frame.keywords.get(_TEMPLATE_KEY)
-    return None if start is None else (frame.keywords.get("INSTRUME"), start)
-
-
-def _find_templates(frames: Sequence[Frame]) -> dict[_TemplateId, _Template]:
-    members: dict[_TemplateId, list[Frame]] = {}
-    latest: dict[Value | None, str] = {}
-    for frame in frames:
-        identity = _template_id(frame)
-        if identity is not None:
-            members.setdefault(identity, []).append(frame)
-            instrument, start = identity
-            latest[instrument] = max(latest.get(instrument, ""), str(start))
-    return {
-        (instrument, start): _Template(
-            tuple(group), _awaited(group) if str(start) == latest[instrument] else 0
-        )
-        for (instrument, start), group in members.items()
-    }
-
-
-def _awaited(frames: Sequence[Frame]) -> int:
-    """Return how many announced exposures of the newest template have not come yet."""
-    announced = max(number_of(frame.keywords, "TPL.NEXP") or 0.0 for frame in frames)
-    return max(0, math.floor(announced) - len(frames))
+_Key: TypeAlias = tuple[tuple[str, Value | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +41,30 @@ class _Plan:
     select: Select
     min_ret: int
     test: Test
-    signals: dict[str, Value]
-    last_file_keywords: tuple[str, ...]
+    names: frozenset[str]
+
+    @property
+    def last_file_keywords(self) -> list[str]:
+        """The keywords it asks of the last file of a template."""
+        return sorted(name for name in self.names if name.startswith(LAST_FILE_PREFIX))
+
+    @property
+    def is_about_events(self) -> bool:
+        """Whether it is written for events."""
+        prefixes = (LAST_FILE_PREFIX, SIGNAL_PREFIX)
+        return any(name.startswith(prefixes) for name in self.names)
 
     @property
     def is_by_template(self) -> bool:
-        """Whether the rule waits for whole templates."""
-        return _TEMPLATE_SIGNAL in self.signals
+        """Whether it waits for whole templates."""
+        asks_last_file = bool(self.last_file_keywords) and FRAME_SIGNAL not in self.names
+        return TEMPLATE_SIGNAL in self.names or asks_last_file
 
     @property
     def is_of_template(self) -> bool:
         """Whether a group lies within one template and grows as long as that lasts."""
         keys = self.select.group_by
-        return self.is_by_template or (_TEMPLATE_KEY in keys and "ARCFILE" not in keys)
+        return self.is_by_template or (TEMPLATE_KEY in keys and "ARCFILE" not in keys)
 
     @property
     def label(self) -> str:
@@ -172,8 +116,10 @@ def organise(
     >>> group.label, len(group.frames), group.is_too_small
     ('TPL_A', 2, True)
     """
-    night = _Night(frames, settings)
-    return [group for plan in _plans(rules, settings) for group in _groups(plan, night)]
+    plans = list(_plans(rules, settings))
+    last_file_keywords = {name for plan in plans for name in plan.last_file_keywords}
+    night = Night(frames, settings, sorted(last_file_keywords))
+    return [group for plan in plans for group in _groups(plan, night, settings)]
 
 
 def _plans(rules: RuleFile, settings: OcaSettings) -> Iterable[_Plan]:
@@ -186,24 +132,24 @@ def _plans(rules: RuleFile, settings: OcaSettings) -> Iterable[_Plan]:
 
 
 def _plan(select: Select, min_ret: int, settings: OcaSettings) -> _Plan:
-    names = {node.name for node in walk(select) if isinstance(node, Keyword)} | {*select.group_by}
-    last = sorted(name for name in names if name.startswith(LAST_FILE_PREFIX))
-    signals: dict[str, Value] = {n: 1 for n in names if n.startswith(SIGNAL_PREFIX)}
-    if last and _FRAME_SIGNAL not in signals:
-        signals[_TEMPLATE_SIGNAL] = 1
-    if signals and settings.events is Events.REFUSE:
+    read = {node.name for node in walk(select) if isinstance(node, Keyword)}
+    test = compile_condition(select.condition, settings)
+    plan = _Plan(select, min_ret, test, frozenset(read | {*select.group_by}))
+    if plan.is_about_events and settings.events is Events.REFUSE:
         reason = f"{select.action} is started by events (SIG., LF.), which the settings refuse"
         raise OcaUnsupportedError(select.line, reason)
-    test = compile_condition(select.condition, settings)
-    return _Plan(select, min_ret, test, signals, tuple(last))
+    return plan
 
 
-def _groups(plan: _Plan, night: _Night) -> Iterable[Group]:
+def _groups(plan: _Plan, night: Night, settings: OcaSettings) -> Iterable[Group]:
     groups: dict[object, tuple[_Key, list[Frame]]] = {}
+    is_about_events, is_by_template = plan.is_about_events, plan.is_by_template
     for frame in night.frames:
-        seen = _with_signals(plan, frame, night)
-        if is_in_pool(seen, plan.select.pool, night.settings) and plan.test(seen, seen):
-            key = _key(plan, frame, seen, night.settings)
+        seen = frame.keywords
+        if is_about_events:
+            seen = night.seen_at_event(frame, is_of_template=is_by_template)
+        if is_in_pool(seen, plan.select.pool, settings) and plan.test(seen, seen):
+            key = _key(plan, frame, seen, settings)
             groups.setdefault(_slot(plan, frame, key), (key, []))[1].append(frame)
     for key, members in groups.values():
         yield _group(plan, key, tuple(members), night)
@@ -211,32 +157,18 @@ def _groups(plan: _Plan, night: _Night) -> Iterable[Group]:
 
 def _slot(plan: _Plan, frame: Frame, key: _Key) -> object:
     """Return what the files of one group share and no other group has."""
-    template = _template_id(frame) if plan.is_by_template else None
+    template = template_id(frame) if plan.is_by_template else None
     if template is None and (plan.is_by_template or not plan.select.group_by):
         return frame.id
     # The template tells apart two instruments that started one at the same second.
     return (template, *(_bucket(value) for _, value in key))
 
 
-def _with_signals(plan: _Plan, frame: Frame, night: _Night) -> Keywords:
-    """Return the header of a file with the pseudo-keywords of the event dialect."""
-    if not plan.signals:
-        return frame.keywords
-    template = night.template_of(frame)
-    last = frame if template is None else template.last
-    seen = {**frame.keywords, **plan.signals}
-    for name in plan.last_file_keywords:
-        value = last.keywords.get(name.removeprefix(LAST_FILE_PREFIX))
-        if value is not None:
-            seen[name] = value
-    return seen
-
-
 def _key(plan: _Plan, frame: Frame, seen: Keywords, settings: OcaSettings) -> _Key:
-    names = dict.fromkeys((_TEMPLATE_KEY, *plan.select.group_by))
-    if not plan.is_by_template:
-        names = dict.fromkeys(plan.select.group_by)
-    return tuple((name, _key_value(name, frame, seen, settings)) for name in names)
+    keys = plan.select.group_by
+    if plan.is_by_template:
+        keys = (TEMPLATE_KEY, *(key for key in keys if key != TEMPLATE_KEY))
+    return tuple((name, _key_value(name, frame, seen, settings)) for name in keys)
 
 
 def _key_value(name: str, frame: Frame, seen: Keywords, settings: OcaSettings) -> Value | None:
@@ -245,9 +177,17 @@ def _key_value(name: str, frame: Frame, seen: Keywords, settings: OcaSettings) -
     if value is None and name == "ARCFILE":
         # Files that never went through an archive must not all fall into one group.
         return str(frame.id)
-    if value is None and name == "NIGHT" and frame.mjd is not None:
-        return night_of(frame.mjd, settings.night_rollover_hour).isoformat()
+    if value is None and name == "NIGHT":
+        return _night(frame.mjd, settings)
     return value.rstrip(" ") if isinstance(value, str) else value
+
+
+def _night(mjd: float | None, settings: OcaSettings) -> str | None:
+    try:
+        return None if mjd is None else night_of(mjd, settings.night_rollover_hour).isoformat()
+    except OverflowError:
+        # A date beyond the calendar is a broken header, no reason to stop the night.
+        return None
 
 
 def _bucket(value: Value | None) -> tuple[str, Value | None]:
@@ -255,7 +195,7 @@ def _bucket(value: Value | None) -> tuple[str, Value | None]:
     return ("number" if is_number(value) else type(value).__name__, value)
 
 
-def _group(plan: _Plan, key: _Key, frames: tuple[Frame, ...], night: _Night) -> Group:
+def _group(plan: _Plan, key: _Key, frames: tuple[Frame, ...], night: Night) -> Group:
     select = plan.select
     template = night.template_of(frames[0]) if plan.is_of_template else None
     awaited = 0 if template is None else template.awaited

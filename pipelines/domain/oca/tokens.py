@@ -35,6 +35,7 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Longer numbers are damage, and int() refuses thousands of digits with an error of its own.
 _LONGEST_NUMBER = 40
+_LONGEST_QUOTE = 60
 
 
 class Kind(StrEnum):
@@ -57,7 +58,10 @@ class Token(NamedTuple):
     column: int
 
     def __str__(self) -> str:
-        return "the end of the file" if self.kind is Kind.END else f"'{self.text}'"
+        if self.kind is Kind.END:
+            return "the end of the file"
+        is_long = len(self.text) > _LONGEST_QUOTE
+        return f"'{self.text[:_LONGEST_QUOTE]}…'" if is_long else f"'{self.text}'"
 
 
 def tokenise(text: str) -> list[Token]:

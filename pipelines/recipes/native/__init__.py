@@ -45,6 +45,18 @@ QC <KIND> NFRAMES               frames combined, also ``PRO DATANCOM``
 QC <KIND> NDROPPED              frames left out because they are saturated
 ===================== ========= ===========================================================
 
+============= ======= ======================================================================
+parameter     default meaning
+============= ======= ======================================================================
+min-frames    3       frames needed for a master
+saturation    65535   level from which a pixel is saturated (ADU), at most the file's own top
+max-saturated 0.01    part of saturated pixels that drops a frame
+outlier-kappa 8       hcm_bias: distance of an outlier, in sigma
+hot-kappa     10      hcm_dark: distance of a hot pixel, in sigma
+bad-below     0.7     hcm_flat: lowest good response, of the surroundings
+bad-above     1.3     hcm_flat: highest good response, of the surroundings
+============= ======= ======================================================================
+
 The result of a call is its exit code; the codes are those of CPL and EsoRex where they have one, so
 that a caller needs one list: 0 success, 5 input/output, 6 damaged file, 9 file not found,
 10 keyword not found, 13 inputs do not fit together, 14 illegal input, 66 disk full,

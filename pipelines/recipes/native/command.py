@@ -1,6 +1,7 @@
 """One call of a recipe, from the command line to the exit code."""
 
 import errno
+import math
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from .errors import (
 from .inputs import read_set, select_usable
 from .journal import Journal
 from .products import Run, write_product_list, write_products
-from .recipe import Recipe, Reduced, Stack
+from .recipe import Parameter, Recipe, Reduced, Stack
 
 RECIPES: Mapping[str, Recipe] = {module.RECIPE.name: module.RECIPE for module in (bias, dark, flat)}
 _USAGE = (
@@ -86,17 +87,20 @@ def _parameters(recipe: Recipe, options: Mapping[str, str]) -> dict[str, float]:
     for name, text in options.items():
         if name not in known:
             raise RecipeError(f"--{name}: {recipe.name} knows {', '.join(known)}")
-        values[name] = _in_range(name, text, known[name].lowest, known[name].highest)
+        values[name] = _in_range(known[name], text)
     return values
 
 
-def _in_range(name: str, text: str, lowest: float, highest: float) -> float:
+def _in_range(parameter: Parameter, text: str) -> float:
     try:
         value = float(text)
-    except ValueError as error:
-        raise RecipeError(f"--{name}={text}: expected a number") from error
-    if not lowest <= value <= highest:
-        raise RecipeError(f"--{name}={text}: expected {lowest:g} to {highest:g}")
+    except ValueError:
+        value = math.nan
+    if not parameter.lowest <= value <= parameter.highest:
+        raise RecipeError(
+            f"--{parameter.name}={text}: expected a number from {parameter.lowest:g} to "
+            f"{parameter.highest:g}, {parameter.description}"
+        )
     return value
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import IllegalInputError
-from .measure import frame_noise
 from .recipe import COMMON_PARAMETERS, QC, Parameter, Recipe, Reduced, Stack
 from .stack import combine
 
@@ -72,9 +71,8 @@ def _lit_level(master: NDArray[np.float32], read_noise: float, stack: Stack) -> 
 
 
 def _read_noise(stack: Stack) -> float:
-    """Take the read noise from the master bias; its own noise is a poor but safe stand-in."""
-    known = stack.calibration("MASTER_BIAS").hdu.header.number("ESO QC BIAS RON RAW")
-    return frame_noise(stack.detectors) if known is None else known
+    """Take the read noise from the master bias; without it none: the light's own is far larger."""
+    return stack.calibration("MASTER_BIAS").hdu.header.number("ESO QC BIAS RON RAW") or 0.0
 
 
 def photon_transfer(

@@ -28,12 +28,22 @@ def read_set(recipe: Recipe, sof: Path) -> tuple[list[Frame], dict[str, Frame]]:
         raise IllegalInputError(f"{sof.name}: no frame with the tag {recipe.kind}")
     check_alike(frames)
     check_exposure_times(frames)
-    wanted = (*recipe.needs, *recipe.may_use)
-    calibrations = {tag: open_frame(path) for path, tag in entries if tag in wanted}
-    missing = [tag for tag in recipe.needs if tag not in calibrations]
-    if missing:
-        raise IllegalInputError(f"{sof.name}: no {missing[0]}; {recipe.name} needs one")
-    return frames, calibrations
+    return frames, _calibrations(recipe, entries, sof)
+
+
+def _calibrations(
+    recipe: Recipe, entries: Sequence[tuple[Path, str]], sof: Path
+) -> dict[str, Frame]:
+    found: dict[str, Frame] = {}
+    for tag in (*recipe.needs, *recipe.may_use):
+        paths = [path for path, each in entries if each == tag]
+        if len(paths) > 1 or (tag in recipe.needs and not paths):
+            raise IllegalInputError(
+                f"{sof.name}: {len(paths)} files with the tag {tag}; {recipe.name} needs one"
+            )
+        if paths:
+            found[tag] = open_frame(paths[0])
+    return found
 
 
 def read_sof(path: Path) -> list[tuple[Path, str]]:

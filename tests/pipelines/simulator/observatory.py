@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipelines.recipes.native.cards import Header
 from pipelines.recipes.native.fitsfile import open_fits
@@ -22,7 +23,6 @@ from pipelines.simulator.templates import Template
 
 ROOT = Path(__file__).parents[3]
 INSTRUMENTS = ROOT / "qcweb" / "instruments"
-PLUGINS = Path("/usr/lib/x86_64-linux-gnu/cpl/plugins")
 RECIPES = {
     ("CCDCAM", "BIAS"): "hcm_bias",
     ("CCDCAM", "DARK"): "hcm_dark",
@@ -32,6 +32,9 @@ RECIPES = {
     ("MUSE", "BIAS"): "muse_bias",
     ("MUSE", "DARK"): "muse_dark",
 }
+
+
+Definition = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Row:
     table: str
     detector: str
     pro_catg: str
-    columns: Mapping[str, object]
+    columns: Mapping[str, Any]
 
 
 def run_block(
@@ -85,7 +88,7 @@ def run_block(
 def _esorex(
     template: Template, recipe: str, options: list[str], sof: Path, workdir: Path
 ) -> list[str]:
-    plugins = next(PLUGINS.glob(f"{template.instrument.lower()}-*"))
+    plugins = find_plugins(template.instrument)[0]
     extra = ["--nifu=1"] if template.instrument == "MUSE" else []
     return [
         str(shutil.which("esorex")),
@@ -96,6 +99,11 @@ def _esorex(
         *extra,
         str(sof),
     ]
+
+
+def find_plugins(instrument: str) -> list[Path]:
+    """Find the folders of an instrument's recipes; Debian puts them under the architecture."""
+    return sorted(Path("/usr/lib").glob(f"*/cpl/plugins/{instrument.lower()}-*"))
 
 
 def _products(workdir: Path) -> dict[str, Path]:
@@ -136,8 +144,10 @@ def masters_for(template: Template, results: Mapping[Template, Result]) -> Mappi
     raise LookupError(template)
 
 
-def qc1_tables(instrument: str) -> list[dict]:
-    return tomllib.loads((INSTRUMENTS / instrument.lower() / "qc1.toml").read_text())["tables"]
+def qc1_tables(instrument: str) -> list[Definition]:
+    text = (INSTRUMENTS / instrument.lower() / "qc1.toml").read_text()
+    tables: list[Definition] = tomllib.loads(text)["tables"]
+    return tables
 
 
 def rows_of(template: Template, result: Result) -> Iterator[Row]:
@@ -151,7 +161,7 @@ def rows_of(template: Template, result: Result) -> Iterator[Row]:
                 yield from _rows_of_product(table, product, path)
 
 
-def _rows_of_product(table: dict, product: dict, path: Path) -> Iterator[Row]:
+def _rows_of_product(table: Definition, product: Definition, path: Path) -> Iterator[Row]:
     fits = open_fits(path)
     if product["extensions"] == "primary":
         headers = [(product["detector"], fits.primary)]

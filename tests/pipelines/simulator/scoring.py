@@ -4,17 +4,18 @@ import statistics
 import tomllib
 from collections.abc import Mapping, Sequence
 
-from tests.pipelines.simulator.observatory import INSTRUMENTS, Row
+from tests.pipelines.simulator.observatory import INSTRUMENTS, Definition, Row
 
-Population = Mapping[tuple[str, str, tuple[str, ...]], Sequence[tuple[float, Mapping[str, str]]]]
+SeriesKey = tuple[str, str, tuple[str, ...], str]
 
 
-def rules_of(instrument: str) -> list[dict]:
+def rules_of(instrument: str) -> list[Definition]:
     text = (INSTRUMENTS / instrument.lower() / "scores.toml").read_text()
-    return tomllib.loads(text)["rules"]
+    rules: list[Definition] = tomllib.loads(text)["rules"]
+    return rules
 
 
-def fits_rule(rule: dict, row: Row) -> bool:
+def fits_rule(rule: Definition, row: Row) -> bool:
     setup = rule.get("setup", {})
     return (
         rule["table"] == row.table
@@ -23,7 +24,7 @@ def fits_rule(rule: dict, row: Row) -> bool:
     )
 
 
-def limits_of(rule: dict, past: Sequence[float]) -> tuple[float, float] | None:
+def limits_of(rule: Definition, past: Sequence[float]) -> tuple[float, float] | None:
     """Give the limits, None when there is too little past for statistical ones."""
     text = rule["limits"]
     if text.startswith("VAL"):
@@ -49,7 +50,7 @@ def _half_width(text: str, centre: float, past: Sequence[float]) -> float:
 
 
 def outliers(
-    instrument: str, rows: Sequence[Row], past: Mapping[tuple, Sequence[float]]
+    instrument: str, rows: Sequence[Row], past: Mapping[SeriesKey, Sequence[float]]
 ) -> tuple[int, list[str]]:
     """Count what is scored, and name what is red."""
     n, red = 0, []
@@ -67,7 +68,7 @@ def outliers(
     return n, red
 
 
-def series_key(row: Row, parameter: str) -> tuple:
+def series_key(row: Row, parameter: str) -> SeriesKey:
     filters = ("read_mode", "read_speed", "binning", "filter_name")
     setup = tuple(str(row.columns[name]) for name in filters if name in row.columns)
     return row.table, row.detector, setup, parameter

@@ -132,14 +132,16 @@ def test_a_night_is_computed_where_the_header_has_none():
         frame(3, MJD=57080.9),
         frame(4, NIGHT="2015-02-26"),
         frame(5),
+        frame(6, MJD=1e9),
+        frame(7, MJD=-1e6),
     ]
     found = {group.key[0][1]: [f.id for f in group.frames] for group in organise(rules, frames)}
-    assert found == {"2015-02-26": [1, 2, 4], "2015-02-27": [3], None: [5]}
+    assert found == {"2015-02-26": [1, 2, 4], "2015-02-27": [3], None: [7, 6, 5]}
     noon = OcaSettings(night_rollover_hour=12)
     found = {
         group.key[0][1]: [f.id for f in group.frames] for group in organise(rules, frames, noon)
     }
-    assert found == {"2015-02-26": [1, 4], "2015-02-27": [2, 3], None: [5]}
+    assert found == {"2015-02-26": [1, 4], "2015-02-27": [2, 3], None: [7, 6, 5]}
 
 
 def test_a_night_key_of_products_is_an_ordinary_keyword():

@@ -39,7 +39,7 @@ class Outcome:
     def product(self, name: str) -> FitsFile:
         return open_fits(self.directory / name)
 
-    def qc(self, name: str, detector: str) -> dict[str, float]:
+    def qc(self, name: str, detector: str) -> dict[str, Any]:
         """Give the measurements of one detector, by keyword without "QC "."""
         for hdu in self.product(name).hdus:
             if hdu.header.text("EXTNAME", "PRIMARY") == detector:
@@ -71,7 +71,7 @@ def tagged(paths: Sequence[Path], tag: str) -> list[tuple[Path | str, str]]:
     return [(path, tag) for path in paths]
 
 
-def physics(template: Template, **changes: float) -> dict[str, Physics]:
+def physics(template: Template, **changes: Any) -> dict[str, Physics]:
     """Give the truth of a template with the same changes on every detector."""
     return {chip: replace(each, **changes) for chip, each in truth_of(template).items()}
 

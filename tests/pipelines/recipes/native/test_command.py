@@ -73,7 +73,9 @@ def test_starting_it_imports_neither_astropy_nor_django():
         pytest.param(["hcm_bias", "a.sof", "--verbose"], "expected --name=value", id="no value"),
         pytest.param(["hcm_bias", "a.sof", "--kappa=3"], "hcm_bias knows", id="parameter"),
         pytest.param(["hcm_bias", "a.sof", "--min-frames=two"], "expected a number", id="text"),
-        pytest.param(["hcm_bias", "a.sof", "--min-frames=1"], "expected 2 to 1000", id="range"),
+        pytest.param(
+            ["hcm_bias", "a.sof", "--min-frames=1"], "from 2 to 1000, frames needed", id="range"
+        ),
         pytest.param(["hcm_bias", "a.sof", "--output-dir=/no/such"], "no such dir", id="directory"),
         pytest.param(["hcm_bias", "a.sof", "--log-file=/no/such/log"], "writable", id="log"),
     ],
@@ -219,7 +221,15 @@ def test_a_dark_without_bias_is_refused(tmp_path):
     outcome = reduce("hcm_dark", frames(DARK, tmp_path / "raw"), tmp_path / "out")
 
     assert outcome.exit_code == 14
-    assert "no MASTER_BIAS; hcm_dark needs one" in outcome.log
+    assert "0 files with the tag MASTER_BIAS; hcm_dark needs one" in outcome.log
+
+
+def test_two_biases_are_one_too_many(tmp_path):
+    bias = master_bias(tmp_path)
+    outcome = reduce("hcm_dark", [*frames(DARK, tmp_path / "raw"), bias, bias], tmp_path / "out")
+
+    assert outcome.exit_code == 14
+    assert "2 files with the tag MASTER_BIAS" in outcome.log
 
 
 def test_a_bias_of_another_binning_is_refused(tmp_path):

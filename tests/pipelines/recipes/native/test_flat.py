@@ -54,6 +54,15 @@ def test_the_pixel_response_does_not_reach_the_conversion_factor(tmp_path, prnu)
     assert qc["FLAT FPN"] == pytest.approx(100 * prnu, abs=0.06)
 
 
+def test_a_bias_that_does_not_tell_its_noise_will_do(tmp_path):
+    bias, tag = master_bias(tmp_path)
+    bias.write_bytes(bias.read_bytes().replace(b"ESO QC BIAS RON RAW =", b"ESO QC BIAS RON ROW ="))
+    outcome = reduce("hcm_flat", [*frames(FLAT, tmp_path / "raw"), (bias, tag)], tmp_path / "out")
+
+    gain = outcome.qc("master_flat.fits", "CHIP1")["FLAT GAIN"]
+    assert gain == pytest.approx(0.8, rel=0.025)
+
+
 def test_the_master_is_a_response_of_median_one(tmp_path):
     outcome = flat(tmp_path)
     master = fits.getdata(outcome.directory / "master_flat.fits", "CHIP2")

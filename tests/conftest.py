@@ -1,0 +1,107 @@
+"""Shared by all tests: a cast of people, loaded instruments, nights that ran."""
+
+import datetime as dt
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from pipelines.models import AssociationBlock
+from pipelines.services.ingest import IngestReport, find_frames, ingest
+from qcweb import workflow
+from qcweb.access import QC_SCIENTISTS, STAFF
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*programs): the test needs these system programs")
+
+
+def pytest_report_header() -> str:
+    return f"data in {settings.HCM_DATA_DIR}, database {settings.DATABASES['default']['ENGINE']}"
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(settings.HCM_DATA_DIR, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _programs_are_there(request: pytest.FixtureRequest) -> None:
+    """Skip a test whose programs are missing; where everything is required, fail."""
+    for marker in request.node.iter_markers("needs"):
+        for program in marker.args:
+            if find_program(program) is None:
+                said = f"needs {program}: see packages.txt"
+                if os.environ.get("HCM_REQUIRE_ALL") == "1":
+                    pytest.fail(said)
+                pytest.skip(said)
+
+
+def find_program(name: str) -> str | None:
+    """Return where a program is; PostgreSQL's server programs are off the path on Debian."""
+    if found := shutil.which(name):
+        return found
+    servers = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    return str(servers[0]) if servers else None
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
+    """Open the seal of the append-only history: the test runner empties tables between tests."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
+        cursor.execute("UPDATE certification_seal SET is_open = 1")
+    yield
+
+
+@pytest.fixture
+def quinn(db: None) -> User:
+    """Quinn certifies."""
+    user = User.objects.create_user("quinn", password="quinn-certifies")
+    user.groups.add(Group.objects.get(name=QC_SCIENTISTS))
+    return user
+
+
+@pytest.fixture
+def vera(db: None) -> User:
+    """Vera views."""
+    user = User.objects.create_user("vera", password="vera-watches")
+    user.groups.add(Group.objects.get(name=STAFF))
+    return user
+
+
+@pytest.fixture
+def stan(db: None) -> User:
+    """Stan is a stranger with an account and no role."""
+    return User.objects.create_user("stan", password="stan-strays")
+
+
+@pytest.fixture
+def instruments(db: None) -> None:
+    """The instruments of the demo, loaded."""
+    call_command("load_instruments", stdout=io.StringIO())
+
+
+@pytest.fixture
+def take(instruments: None) -> Callable[[Path], IngestReport]:
+    """Ingest the frames of a directory."""
+    return lambda directory: ingest(find_frames(directory), timezone.now())
+
+
+def run_to_rest(limit: int = 2000) -> None:
+    """Do every block's next steps until nothing is left to do, as workers would, in this process."""
+    for _ in range(limit):
+        later = timezone.now() + dt.timedelta(days=1)
+        due = workflow.due_blocks(later)
+        if not due:
+            return
+        AssociationBlock.objects.filter(pk__in=due).update(next_try_at=None)
+        for block_id in due:
+            workflow.advance(block_id)
+    raise AssertionError("The blocks never came to rest.")

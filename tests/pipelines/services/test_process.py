@@ -1,0 +1,183 @@
+"""Blocks run real recipes; results are written only by whoever still owns the block."""
+
+import dataclasses
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from pipelines.models import AssociationBlock, Attempt, Outcome, ProcessStatus, Product
+from pipelines.recipes.process import FencedError
+from pipelines.services import process
+from qcweb import workflow
+from tests.conftest import run_to_rest
+from tests.frames import BIAS, DARK, FLAT, later, taken, with_defect
+
+pytestmark = pytest.mark.django_db
+
+
+def block_of(raw_type="BIAS"):
+    return AssociationBlock.objects.get(raw_type=raw_type)
+
+
+def test_a_bias_is_run_and_its_product_kept(take, tmp_path):
+    take(taken(tmp_path, BIAS))
+    run_to_rest()
+    block = block_of()
+    assert block.process_status == ProcessStatus.SUCCESSFUL
+    assert not block.is_degraded
+    product = Product.objects.get(attempt=block.current_attempt)
+    assert product.pro_catg == "MASTER_BIAS"
+    assert (settings.HCM_DATA_DIR / product.path).stat().st_size == product.size
+    attempt = block.current_attempt
+    assert attempt.return_code == 0
+    assert "hcm_bias" in attempt.argv
+    assert attempt.log
+    assert attempt.pipeline_version.startswith("hcm/")
+
+
+def test_a_dark_runs_after_its_bias_and_with_its_product(take, tmp_path):
+    take(taken(tmp_path, BIAS, DARK))
+    dark = block_of("DARK")
+    workflow.advance(dark.pk)
+    dark.refresh_from_db()
+    assert (dark.process_status, dark.blocked_by) == (ProcessStatus.BLOCKED, block_of())
+    run_to_rest()
+    dark.refresh_from_db()
+    assert dark.process_status == ProcessStatus.SUCCESSFUL
+    assert dark.current_attempt.inputs[0]["producer"] == block_of().ab_name
+
+
+def test_a_truncated_frame_fails_its_block_and_says_which(take, tmp_path):
+    take(taken(tmp_path, with_defect(BIAS, truncated_frame=2)))
+    run_to_rest()
+    block = block_of()
+    assert (block.process_status, block.failure_kind) == (ProcessStatus.FAILED, "input")
+    assert "is truncated: " in block.reason
+    assert block.needs_person
+    assert block.attempts.count() == 1
+
+
+def test_a_saturated_frame_is_left_out_and_the_block_degraded(take, tmp_path):
+    flat = dataclasses.replace(with_defect(FLAT, saturated_frame=2), n_frames=4)
+    take(taken(tmp_path, BIAS, flat))
+    run_to_rest()
+    block = block_of("FLAT")
+    assert block.process_status == ProcessStatus.SUCCESSFUL
+    assert block.is_degraded
+    assert "saturated, " in block.reason
+
+
+def test_a_failed_bias_is_replaced_by_the_next_best(take, tmp_path):
+    take(taken(tmp_path / "one", later(BIAS, -1)))
+    run_to_rest()
+    take(taken(tmp_path / "two", with_defect(BIAS, truncated_frame=2), DARK))
+    run_to_rest()
+    dark = block_of("DARK")
+    assert dark.process_status == ProcessStatus.SUCCESSFUL
+    assert dark.calibrations.get().producer.night == dt.date(2026, 2, 28)
+
+
+def test_without_a_next_best_it_waits_for_the_culprit(take, tmp_path):
+    take(taken(tmp_path, with_defect(BIAS, truncated_frame=2), DARK))
+    for _ in range(4):
+        for block in AssociationBlock.objects.all():
+            workflow.advance(block.pk)
+    dark = block_of("DARK")
+    assert (dark.process_status, dark.blocked_by) == (ProcessStatus.BLOCKED, block_of())
+
+
+def claimed(block):
+    at = timezone.now()
+    attempt = process._claim(block, [], at)
+    assert attempt is not None
+    return attempt
+
+
+def test_only_one_of_two_workers_gets_a_block(take, tmp_path):
+    take(taken(tmp_path, BIAS))
+    first, second = block_of(), block_of()
+    assert process._claim(first, [], timezone.now()) is not None
+    assert process._claim(second, [], timezone.now()) is None
+    assert Attempt.objects.count() == 1
+
+
+def test_a_late_worker_changes_nothing(take, tmp_path):
+    take(taken(tmp_path, BIAS))
+    late = claimed(block_of())
+    long_after = timezone.now() + dt.timedelta(hours=2)
+    assert process.recover_lost(long_after) == [late.block_id]
+    late.refresh_from_db()
+    assert late.outcome == Outcome.LOST
+    run_to_rest()
+    done = block_of()
+    assert (done.attempt, done.process_status) == (2, ProcessStatus.SUCCESSFUL)
+    with pytest.raises(FencedError):
+        process.renew(late)
+    before = list(Product.objects.values_list("pk", flat=True))
+    process._run(late, [])
+    done.refresh_from_db()
+    assert list(Product.objects.values_list("pk", flat=True)) == before
+    assert done.current_attempt.number == 2
+    assert not (settings.HCM_DATA_DIR / late.job_dir).exists()
+    late.refresh_from_db()
+    assert late.outcome == Outcome.LOST
+
+
+def test_a_block_is_given_up_after_so_many_losses(take, tmp_path, settings):
+    settings.HCM_MAX_ATTEMPTS = 2
+    take(taken(tmp_path, BIAS))
+    for _ in range(2):
+        claimed(block_of())
+        process.recover_lost(timezone.now() + dt.timedelta(hours=2))
+    block = block_of()
+    assert (block.process_status, block.failure_kind) == (ProcessStatus.FAILED, "lost")
+    assert block.next_step == "REST"
+
+
+def test_a_recipe_out_of_time_is_ended_and_tried_again_later(take, tmp_path):
+    take(taken(tmp_path, BIAS))
+    block = block_of()
+    block.instrument.recipes["hcm_bias"]["timeout_s"] = 0.05
+    block.instrument.save()
+    workflow.advance(block.pk)
+    block.refresh_from_db()
+    assert (block.process_status, block.failure_kind) == (ProcessStatus.FAILED, "timeout")
+    assert block.next_step == "PROCESS"
+    assert block.next_try_at is not None
+
+
+def test_a_recipe_out_of_memory_fails_and_says_so(take, tmp_path):
+    take(taken(tmp_path, BIAS))
+    block = block_of()
+    block.instrument.recipes["hcm_bias"]["memory_mb"] = 40
+    block.instrument.save()
+    workflow.advance(block.pk)
+    block.refresh_from_db()
+    assert block.process_status == ProcessStatus.FAILED
+    assert not Product.objects.exists()
+
+
+def test_a_frame_that_is_gone_fails_its_block(take, tmp_path):
+    take(taken(tmp_path, BIAS))
+    shutil.rmtree(tmp_path)
+    run_to_rest()
+    assert "is not there any more" in block_of().reason
+
+
+def test_frames_that_come_after_the_run_make_it_run_again(take, tmp_path):
+    everything = taken(tmp_path / "all", dataclasses.replace(BIAS, n_frames=4))
+    some = tmp_path / "some"
+    some.mkdir()
+    for path in sorted(Path(everything).iterdir())[:3]:
+        shutil.copy(path, some)
+    take(some)
+    run_to_rest()
+    take(everything)
+    run_to_rest()
+    block = block_of()
+    assert (block.attempt, block.block_frames.count()) == (2, 4)
+    assert block.current_attempt.number == 2

@@ -1,0 +1,184 @@
+"""Decisions: who, when, on which evidence; added and never edited."""
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils import timezone
+
+from pipelines.models import AssociationBlock, CertificationMode, RawType
+from qcweb.certification.models import AppendOnlyError, Certification, Decision
+from qcweb.certification.services import (
+    CertificationError,
+    ConflictError,
+    decide,
+    is_sampled,
+    may_be_automatic,
+    standing,
+    take_back,
+)
+from tests.conftest import run_to_rest
+from tests.frames import DARK, later, taken
+from trending.models import QC1Value, ValueState
+
+pytestmark = pytest.mark.django_db
+
+
+def say(block, decision, by, comment="seen", seen=0):
+    return decide(block, decision, by, comment, seen=seen, at=timezone.now())
+
+
+def fresh(block):
+    return AssociationBlock.objects.get(pk=block.pk)
+
+
+def test_a_green_block_is_certified_by_the_system(night):
+    entry = Certification.objects.get(block=night["green"])
+    assert (entry.decision, entry.decided_by) == (Decision.AUTO, None)
+    assert (entry.n_nok, entry.n_scored > 0) == (0, True)
+    assert {"parameter", "value", "lower", "upper", "rule_version"} <= set(entry.scores[0])
+    assert not fresh(night["green"]).needs_person
+
+
+def test_a_red_block_waits_for_a_person(night):
+    assert not Certification.objects.filter(block=night["red"]).exists()
+    assert fresh(night["red"]).needs_person
+
+
+def test_a_person_may_accept_a_red_one_with_a_comment(night, quinn):
+    entry = say(night["red"], Decision.ACCEPTED, quinn, "true state of the read-out")
+    assert standing(night["red"]) == entry
+    assert (entry.n_nok, entry.decided_by) == (1, quinn)
+    block = fresh(night["red"])
+    assert (block.needs_person, block.is_withdrawn) == (False, False)
+
+
+@pytest.mark.parametrize("decision", [Decision.ACCEPTED, Decision.REJECTED])
+def test_a_red_one_needs_a_comment(night, quinn, decision):
+    with pytest.raises(CertificationError, match="A comment is needed"):
+        say(night["red"], decision, quinn, "   ")
+
+
+def test_a_green_one_is_accepted_without_words(night, quinn):
+    assert say(night["green"], Decision.ACCEPTED, quinn, "", seen=1).comment == ""
+
+
+def test_a_rejected_master_leaves_the_pool(night, quinn, take, tmp_path):
+    say(night["green"], Decision.REJECTED, quinn, "lamp was on", seen=1)
+    take(taken(tmp_path / "next", later(DARK, 1)))
+    lacking = AssociationBlock.objects.get(raw_type="DARK", night="2026-03-02")
+    assert (lacking.completeness, lacking.incomplete_reason) == (
+        "INCOMPLETE",
+        "MASTER_BIAS 0 of 1",
+    )
+    take_back(fresh(night["green"]), quinn, "it was off", seen=2, at=timezone.now())
+    take(tmp_path / "next")
+    taken(tmp_path / "more", later(DARK, 1.01))
+    take(tmp_path / "more")
+    lacking.refresh_from_db()
+    assert lacking.completeness == "COMPLETE"
+    run_to_rest()
+
+
+def test_a_rejected_block_leaves_plots_and_statistics(night, quinn):
+    values = QC1Value.objects.filter(row__attempt=night["red"].current_attempt)
+    assert set(values.values_list("state", flat=True)) == {ValueState.CURRENT}
+    say(night["red"], Decision.REJECTED, quinn)
+    assert set(values.values_list("state", flat=True)) == {ValueState.REJECTED}
+    take_back(night["red"], quinn, "", seen=1, at=timezone.now())
+    assert set(values.values_list("state", flat=True)) == {ValueState.CURRENT}
+    assert fresh(night["red"]).needs_person
+
+
+def test_nobody_overwrites_a_decision_unseen(night, quinn, vera):
+    say(night["red"], Decision.REJECTED, quinn, "noise")
+    with pytest.raises(ConflictError, match="quinn has written “rejected” meanwhile"):
+        say(night["red"], Decision.ACCEPTED, vera, "fine", seen=0)
+    assert Certification.objects.filter(block=night["red"]).count() == 1
+
+
+def test_the_history_keeps_both_a_decision_and_its_undoing(night, quinn):
+    say(night["red"], Decision.REJECTED, quinn)
+    take_back(night["red"], quinn, "", seen=1, at=timezone.now())
+    decisions = Certification.objects.filter(block=night["red"]).order_by("number")
+    assert [one.decision for one in decisions] == ["REJECTED", "REOPENED"]
+    assert standing(night["red"]) is None
+
+
+def test_an_entry_is_never_edited_or_deleted(night):
+    entry = Certification.objects.get(block=night["green"])
+    for act in (entry.save, entry.delete, Certification.objects.all().delete):
+        with pytest.raises(AppendOnlyError):
+            act()
+    with pytest.raises(AppendOnlyError):
+        Certification.objects.update(comment="better")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE certification_certification SET comment = 'better'",
+        "DELETE FROM certification_certification",
+    ],
+)
+def test_the_database_refuses_what_goes_past_the_program(night, statement):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE certification_seal SET is_open = 0")
+        with pytest.raises(DatabaseError, match="a certification is history"), transaction.atomic():
+            cursor.execute(statement)
+        cursor.execute("UPDATE certification_seal SET is_open = 1")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"decision": "AUTO", "n_nok": 1, "n_scored": 4},
+        {"decision": "AUTO", "n_nok": 0, "n_scored": 0},
+        {"decision": "AUTO", "n_nok": None, "n_scored": None},
+        {"decision": "REJECTED", "comment": "", "decided_by": "quinn"},
+        {"decision": "ACCEPTED", "decided_by": None},
+        {"decision": "ACCEPTED", "decided_by": "quinn", "n_nok": 3, "n_scored": 2},
+    ],
+    ids=["red", "nothing scored", "no score", "no reason", "nobody", "more NOK than scored"],
+)
+def test_the_database_refuses_nonsense(night, quinn, fields):
+    people = {"quinn": quinn}
+    fields["decided_by"] = people.get(fields.get("decided_by") or "")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Certification.objects.create(
+            block=night["dark"], number=9, decided_at=timezone.now(), **fields
+        )
+
+
+def test_a_failed_block_cannot_be_accepted(night, quinn):
+    block = fresh(night["red"])
+    AssociationBlock.objects.filter(pk=block.pk).update(process_status="FAILED")
+    with pytest.raises(CertificationError, match="there is no product to accept"):
+        say(fresh(block), Decision.ACCEPTED, quinn)
+    assert say(fresh(block), Decision.REJECTED, quinn, "shutter").decision == "REJECTED"
+
+
+def test_a_block_that_is_worked_on_cannot_be_decided(night, quinn):
+    AssociationBlock.objects.filter(pk=night["red"].pk).update(next_step="SCORE")
+    with pytest.raises(CertificationError, match="still being worked on"):
+        say(fresh(night["red"]), Decision.ACCEPTED, quinn)
+
+
+def test_a_degraded_block_is_never_automatic(night):
+    AssociationBlock.objects.filter(pk=night["green"].pk).update(is_degraded=True)
+    assert not may_be_automatic(fresh(night["green"]))
+
+
+def test_modes_say_what_is_automatic(night):
+    raw_type = RawType.objects.filter(instrument__name="CCDCAM", name="BIAS")
+    block = fresh(night["green"])
+    raw_type.update(certification=CertificationMode.ALL)
+    assert not may_be_automatic(block)
+    raw_type.update(certification=CertificationMode.RANDOM, sample_percent=100)
+    assert not may_be_automatic(block)
+    raw_type.update(certification=CertificationMode.RANDOM, sample_percent=0)
+    assert may_be_automatic(block)
+
+
+def test_the_sample_is_the_same_every_time(night):
+    raw_type = RawType.objects.get(instrument__name="CCDCAM", name="BIAS")
+    block = fresh(night["green"])
+    assert {is_sampled(block, raw_type) for _ in range(5)} in ({True}, {False})

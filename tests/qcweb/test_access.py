@@ -1,0 +1,123 @@
+"""Who may do what: every address, for everybody, both ways. An address missing here fails."""
+
+import pytest
+from django.urls import get_resolver, reverse
+
+from pipelines.models import Product
+from qcweb.access import TABLE
+
+# What GET and POST answer: to a QC scientist, staff, an account without a role, and anybody.
+# 302: to the login page. With HCM_ANONYMOUS_READ on, `read` addresses answer anybody with 200.
+READ = ((200, 405), (200, 405), (200, 405), (302, 405))
+API = ((200, 405), (200, 405), (200, 405), (401, 405))
+OPEN = ((200, 405),) * 4
+ACT = ((405, 302), (405, 403), (405, 403), (405, 302))
+EXPECTED = {
+    "home": READ,
+    "login": ((200, 200),) * 4,
+    "logout": ((405, 302),) * 4,
+    "patterns": OPEN,
+    "health": OPEN,
+    "nights": READ,
+    "night": READ,
+    "frames": READ,
+    "worklist": READ,
+    "block": READ,
+    "block-log": READ,
+    "block-certify": ACT,
+    "block-undo": ACT,
+    "product": READ,
+    "reports": READ,
+    "report": READ,
+    "report-figure": READ,
+    "tables": READ,
+    "table": READ,
+    "api:root": API,
+    "api:tables": API,
+    "api:rows": API,
+    "api:schema": API,
+}
+
+
+def names(resolver=None, prefix=""):
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            space = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from names(pattern, prefix + space)
+        else:
+            yield prefix + pattern.name
+
+
+def arguments(night):
+    block = night["green"]
+    return {
+        "night": ["CCDCAM", block.night.isoformat()],
+        "frames": ["CCDCAM", block.night.isoformat()],
+        "block": [block.ab_name],
+        "block-log": [block.ab_name, 1],
+        "block-certify": [block.ab_name],
+        "block-undo": [block.ab_name],
+        "product": [Product.objects.filter(attempt=block.current_attempt).first().pk],
+        "report": ["CCDCAM", "bias_level"],
+        "report-figure": ["CCDCAM", "bias_level", 1],
+        "table": ["ccdcam_bias"],
+        "api:rows": ["ccdcam_bias"],
+    }
+
+
+def test_every_address_is_in_both_tables():
+    assert set(names()) == set(EXPECTED) == set(TABLE)
+
+
+def test_everybody_gets_what_the_table_says(client, night, quinn, vera, stan):
+    given = arguments(night)
+    wrong = []
+    for who, column in ((quinn, 0), (vera, 1), (stan, 2), (None, 3)):
+        for name, columns in EXPECTED.items():
+            url = reverse(name, args=given.get(name, []))
+            for method, status in zip(("get", "post"), columns[column], strict=True):
+                client.logout()
+                if who is not None:
+                    client.force_login(who)
+                answer = getattr(client, method)(url)
+                if answer.streaming:
+                    answer.close()
+                if answer.status_code != status:
+                    wrong.append((str(who), method, name, answer.status_code, status))
+    assert wrong == []
+
+
+def test_anybody_may_read_where_it_is_switched_on(client, night, settings):
+    settings.HCM_ANONYMOUS_READ = True
+    given = arguments(night)
+    for name, columns in EXPECTED.items():
+        if columns in {READ, API}:
+            answer = client.get(reverse(name, args=given.get(name, [])))
+            if answer.streaming:
+                answer.close()
+            assert answer.status_code == 200, name
+    assert client.post(reverse("block-certify", args=given["block"])).status_code == 302
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "trace"])
+def test_no_other_method_exists(client, db, settings, method):
+    settings.HCM_ANONYMOUS_READ = True
+    assert getattr(client, method)("/").status_code == 405
+
+
+@pytest.mark.django_db
+def test_acting_needs_the_token_of_the_form(quinn, night):
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(quinn)
+    url = reverse("block-certify", args=[night["red"].ab_name])
+    answer = client.post(url, {"decision": "REJECTED", "comment": "no"})
+    assert answer.status_code == 403
+
+
+def test_every_page_carries_the_policy(client, db):
+    policy = client.get("/login/")["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe-eval" not in policy
+    assert "frame-ancestors 'none'" in policy
