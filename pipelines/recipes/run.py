@@ -44,7 +44,7 @@ def run_recipe(
         outcome,
         log=outcome.log or log,
         pipeline_version=_version(call),
-        argv=tuple(_command(call)),
+        argv=tuple(command_of(call)),
         duration_s=time.monotonic() - started,
     )
 
@@ -61,9 +61,9 @@ def _run(
     inputs = verify.check_inputs(call)
     jobs.make_job(job_dir, inputs.raws, call.calibrations)
     code = run_limited(
-        _command(call),
+        command_of(call),
         cwd=job_dir,
-        env=_environment(call, job_dir),
+        env=environment_of(call, job_dir),
         timeout_s=call.timeout_s,
         memory_mb=call.memory_mb,
         on_start=on_start,
@@ -110,7 +110,7 @@ def _failure(call: RecipeCall, code: int, errors: list[str]) -> tuple[Kind, str]
     return Kind.RECIPE, f"{call.recipe} ended with {code}{first}"
 
 
-def _command(call: RecipeCall) -> list[str]:
+def command_of(call: RecipeCall) -> list[str]:
     if call.runner == "esorex":
         return esorex.command(call)
     return [
@@ -126,7 +126,7 @@ def _command(call: RecipeCall) -> list[str]:
     ]
 
 
-def _environment(call: RecipeCall, job_dir: Path) -> dict[str, str]:
+def environment_of(call: RecipeCall, job_dir: Path) -> dict[str, str]:
     env = jobs.environment(job_dir)
     if call.runner != "esorex":
         # The project is run from its tree, not installed.

@@ -1,11 +1,13 @@
 """A worker is killed in the middle of a recipe: the night still ends right, on either broker."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from tests.frames import BIAS, DARK, taken
 from tests.site.services import ROOT, Site, postgresql, redis
 
+LATER = BIAS.start + timedelta(hours=3)
 SETTINGS = {"HCM_LEASE_S": "3", "HCM_SWEEP_S": "0.5", "HCM_RETRY_S": "1"}
 ATTEMPTS = """
 from pipelines.models import Attempt
@@ -44,21 +47,22 @@ def worker(site):
         process.wait()
 
 
-def until(question, timeout_s=60):
+def until(question, timeout_s=60, every_s=0.1):
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if answer := question():
             return answer
-        time.sleep(0.1)
+        time.sleep(every_s)
     raise AssertionError("It did not come to pass in time.")
 
 
-def stopped_recipe():
-    """Find a running recipe of ours and stop it: now the worker is in the middle of it."""
+def stop_recipe_of(site):
+    """Find a running recipe of this site and stop it: now its worker is in the middle of it."""
+    jobs = str(site.data_dir / "jobs")
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"pipelines.recipes.native" in words and b"hcm_bias" in words:
+            is_ours = entry.name.isdigit() and str((entry / "cwd").readlink()).startswith(jobs)
+            if is_ours and b"hcm_bias" in (entry / "cmdline").read_bytes():
                 os.kill(int(entry.name), signal.SIGSTOP)
                 return int(entry.name)
     return None
@@ -69,10 +73,12 @@ def night_ends_right(site):
     site.run("load_instruments")
     for name in ("queue", "control"):
         (site.data_dir / "broker" / name).mkdir(parents=True, exist_ok=True)
-    frames = taken(site.data_dir / "frames", BIAS, DARK)
+    # Frames enough that the recipe does not end before it can be stopped.
+    many = dataclasses.replace(BIAS, n_frames=40)
+    frames = taken(site.data_dir / "frames", many, dataclasses.replace(DARK, start=LATER))
     with worker(site) as first:
         site.run("ingest", str(frames))
-        recipe = until(stopped_recipe)
+        recipe = until(lambda: stop_recipe_of(site), every_s=0.01)
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
         until(lambda: not alive(recipe))

@@ -1,0 +1,39 @@
+"""Runs the benchmarks: ours beside theirs, printed and recorded."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from qcweb.management.bench import GROUPS, find, run
+from qcweb.management.bench.demo_night import run_bare_recipes
+from qcweb.management.bench.frame import record
+
+
+class Command(BaseCommand):
+    help = "Compare our times with others', side by side in one run; lower ratios are better."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--only", default="", metavar="GROUP", help=f"one of {', '.join(GROUPS)}"
+        )
+        parser.add_argument(
+            "--bare-recipes", action="store_true", help="run this installation's recipes alone"
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if options["bare_recipes"]:
+            self.stdout.write(f"{run_bare_recipes():.3f}")
+            return
+        group = options["only"]
+        if group and group not in GROUPS:
+            raise CommandError(f"{group!r} is no group; known are {', '.join(GROUPS)}.")
+        found = find(group)
+        if not found:
+            self.stdout.write(f"Group {group} has no benchmark yet.")
+        log = settings.HCM_DATA_DIR / "bench.jsonl"
+        for one in found:
+            figure = run(one, settings.HCM_DATA_DIR / "bench" / one.group)
+            self.stdout.write(str(figure))
+            record(figure, log)
