@@ -7,7 +7,10 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from qcweb import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qcweb.settings")
+broker.install()
 
 app = Celery("qcweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -57,7 +57,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: object) -> Iterato
     """Open the seal of the append-only history: the test runner empties tables between tests."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
         cursor.execute("UPDATE certification_seal SET is_open = 1")
-    yield
+    return
 
 
 @pytest.fixture

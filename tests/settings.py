@@ -7,8 +7,8 @@ import tempfile
 os.environ["HCM_DATA_DIR"] = tempfile.mkdtemp(prefix="hcm-tests-")
 os.environ.setdefault("HCM_RETRY_S", "0.1")
 
-from qcweb.settings import *  # noqa: E402, F403
-from qcweb.settings import STATIC_ROOT  # noqa: E402
+from qcweb.settings import *  # noqa: F403
+from qcweb.settings import STATIC_ROOT
 
 STATIC_ROOT.mkdir()
 

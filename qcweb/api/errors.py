@@ -2,33 +2,20 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from rest_framework import exceptions
-from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from qcweb.problems import Problem, ProblemError, answer, not_found
+from qcweb.problems import Problem, answer, not_found, respond
 
 
-def as_problem(error: Exception, context: dict[str, Any]) -> Response | HttpResponse:
+def as_problem(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """Turn what a view raised into an answer; Django REST framework calls this."""
     set_rollback()
-    problem = _problem(error)
-    if problem is None:
-        return answer(context["request"]._request, error)
-    return Response(
-        problem.as_dict(), status=problem.status, content_type="application/problem+json"
-    )
-
-
-def _problem(error: Exception) -> Problem | None:
-    if isinstance(error, ProblemError):
-        return error.problem
-    if isinstance(error, (Http404, exceptions.NotFound)):
-        return not_found(str(error))
-    if isinstance(error, PermissionDenied):
-        return Problem(403, "Not yours to do", str(error) or "Not allowed.")
+    request = context["request"]._request
+    if isinstance(error, exceptions.NotFound):
+        return respond(request, not_found(str(error)))
     if isinstance(error, exceptions.APIException):
-        return Problem(error.status_code, error.default_code.replace("_", " "), str(error.detail))
-    return None
+        title = error.default_code.replace("_", " ").capitalize()
+        return respond(request, Problem(error.status_code, title, str(error.detail)))
+    return answer(request, error)

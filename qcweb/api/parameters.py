@@ -10,6 +10,8 @@ from qcweb.problems import Problem, ProblemError
 from trending.services.read_rows import Cursor
 
 MAX_LIMIT = 10_000
+# The years 1858 to 2406. A larger number is a date without its dashes.
+MAX_MJD = 200_000
 
 
 def bad(where: str, detail: str, hint: str) -> ProblemError:
@@ -19,7 +21,8 @@ def bad(where: str, detail: str, hint: str) -> ProblemError:
 def check_known(query: QueryDict, known: tuple[str, ...]) -> None:
     for name in query:
         if name not in known:
-            raise bad(name, f"There is no parameter {name!r}.", f"Known are {', '.join(known)}.")
+            hint = f"Known are {', '.join(known)}." if known else "None is known here."
+            raise bad(name, f"There is no parameter {name!r}.", hint)
 
 
 def one_of(query: QueryDict, name: str, known: tuple[str, ...]) -> str:
@@ -39,7 +42,7 @@ def mjd(query: QueryDict, name: str, *, is_end: bool = False) -> float | None:
         number = float(text)
     except ValueError:
         return _iso(name, text, hint, is_end=is_end)
-    if not math.isfinite(number):
+    if not 0 <= number <= MAX_MJD:
         raise bad(name, f"{name}={text!r} is no time.", hint)
     return number
 
@@ -56,7 +59,8 @@ def _iso(name: str, text: str, hint: str, *, is_end: bool) -> float:
 
 def limit(query: QueryDict) -> int:
     text = query.get("limit", str(MAX_LIMIT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_LIMIT:
+    is_short_number = text.isascii() and text.isdigit() and len(text) < 10
+    if not is_short_number or not 1 <= int(text) <= MAX_LIMIT:
         raise bad("limit", f"limit={text!r}.", f"Give a number from 1 to {MAX_LIMIT}.")
     return int(text)
 

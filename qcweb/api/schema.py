@@ -13,7 +13,6 @@ ERRORS = {
     403: "The account may not do this.",
     404: "There is no such thing.",
     405: "The method does nothing here.",
-    406: "No known format was asked for.",
     500: "The server failed; `hint` carries a reference.",
 }
 

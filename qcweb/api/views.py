@@ -2,14 +2,17 @@
 
 import csv
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from django.db.models import Count, Q
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,26 +25,47 @@ from . import parameters
 from .serializers import ColumnSerializer, RootSerializer, RowsSerializer, TablesSerializer
 
 FORMATS = ("json", "csv")
-_ROW_PARAMETERS = ("from", "to", "format", "limit", "cursor")
+_CSV_PARAMETERS = ("from", "to", "format")  # a CSV is whole, it has no pages
+_ROW_PARAMETERS = (*_CSV_PARAMETERS, "limit", "cursor")
 # A cell that a spreadsheet would take for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-class RootView(APIView):
+class FormatNegotiation(BaseContentNegotiation):
+    """The address alone says the format, with ?format=: the same link gives everybody the same."""
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Sequence[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        wanted = request.GET.get("format")
+        chosen = next((one for one in renderers if one.format == wanted), renderers[0])
+        return chosen, chosen.media_type
+
+
+class HouseView(APIView):
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = FormatNegotiation
+
+
+class RootView(HouseView):
     """Where to start."""
 
-    @extend_schema(responses=RootSerializer)
+    @extend_schema(operation_id="root", responses=RootSerializer)
     def get(self, request: Request) -> Response:
+        parameters.check_known(request.GET, ())
         return Response({"tables": reverse("api:tables"), "schema": reverse("api:schema")})
 
 
-class TablesView(APIView):
+class TablesView(HouseView):
     """All QC1 tables with their columns, units and descriptions."""
 
     @extend_schema(operation_id="qc1_tables_list", responses=TablesSerializer)
     def get(self, request: Request) -> Response:
         parameters.check_known(request.GET, ("format",))
-        parameters.one_of(request.GET, "format", ("json", "api"))
+        parameters.one_of(request.GET, "format", ("json",))
         tables = (
             QC1Table.objects.select_related("instrument")
             .prefetch_related("parameters")
@@ -50,7 +74,7 @@ class TablesView(APIView):
         return Response(TablesSerializer({"tables": tables}).data)
 
 
-class RowsView(APIView):
+class RowsView(HouseView):
     """The rows of a QC1 table in order of time, hidden and rejected ones left out."""
 
     formats: ClassVar[tuple[str, ...]] = FORMATS
@@ -78,6 +102,7 @@ class RowsView(APIView):
         if mjd_from is not None and mjd_to is not None and mjd_from > mjd_to:
             raise parameters.bad("from", "from is after to.", "Exchange the two.")
         if chosen == "csv":
+            parameters.check_known(request.GET, _CSV_PARAMETERS)
             return _csv(found, mjd_from, mjd_to)
         return _json(request, found, mjd_from, mjd_to)
 
@@ -133,22 +158,35 @@ def _csv(table: QC1Table, mjd_from: float | None, mjd_to: float | None) -> Strea
 def _csv_lines(table: QC1Table, mjd_from: float | None, mjd_to: float | None) -> Iterator[str]:
     columns = read_rows.columns_of(table)
     names = [*read_rows.KEYS, *(column.name for column in columns), *read_rows.ENDS]
-    writer = csv.writer(_Echo(), lineterminator="\n")
+    writer = csv.writer(_Echo())  # lines end as RFC 4180 has it, else a bare \\r is not quoted
     yield writer.writerow(names)
     for _, record in read_rows.records(read_rows.select_rows(table, mjd_from, mjd_to), columns):
         yield writer.writerow([_cell(record[name]) for name in names])
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _is_number(value):
         return f"'{value}"
     return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 class SchemaView(SpectacularAPIView):
     """The OpenAPI schema of this API."""
 
+    renderer_classes = (OpenApiYamlRenderer, OpenApiJsonRenderer)
+    content_negotiation_class = FormatNegotiation
+
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        parameters.check_known(request.GET, ("format",))
+        parameters.one_of(request.GET, "format", ("yaml", "json"))
         response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         return response

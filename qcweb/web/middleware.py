@@ -1,11 +1,15 @@
 """Cleans requests at the door, and turns every error into the one shape."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from qcweb.problems import Problem, answer, respond
+
+# Django writes a byte of the path that is not UTF-8 as a percent escape again.
+_NOT_UTF8 = re.compile("%[89A-F][0-9A-F]")
 
 
 class CleanRequestMiddleware:
@@ -33,7 +37,7 @@ class CleanRequestMiddleware:
 
 
 def _dirty(request: HttpRequest) -> str:
-    if "\x00" in request.path_info or "�" in request.path_info:
+    if "\x00" in request.path_info or _NOT_UTF8.search(request.path_info):
         return "path"
     query = unquote_to_bytes(request.META.get("QUERY_STRING", "").replace("+", " "))
     if not _is_clean(query):

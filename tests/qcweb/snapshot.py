@@ -33,9 +33,7 @@ class Snapshot:
             for table, (columns, rows) in self.rows.items():
                 names = ", ".join(quote(column) for column in columns)
                 places = ", ".join(["%s"] * len(columns))
-                cursor.executemany(
-                    f"INSERT INTO {quote(table)} ({names}) VALUES ({places})", rows
-                )
+                cursor.executemany(f"INSERT INTO {quote(table)} ({names}) VALUES ({places})", rows)
             for statement in connection.ops.sequence_reset_sql(no_style(), _models()):
                 cursor.execute(statement)
 

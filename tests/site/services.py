@@ -134,7 +134,9 @@ class Site:
             self.command(*words), env=self.env, cwd=ROOT, capture_output=True, text=True,
             timeout=timeout_s,
         )  # fmt: skip
-        assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, (
+            f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        )
         return done.stdout
 
     def json(self, code: str) -> object:

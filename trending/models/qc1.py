@@ -12,7 +12,8 @@ from django.db.models import Q
 
 # Holds Inf and NaN out on both databases: SQLite stores NaN as NULL, PostgreSQL orders it above
 # every number.
-FINITE = {"value__gte": -1.7976931348623157e308, "value__lte": 1.7976931348623157e308}
+FINITE_MAX = 1.7976931348623157e308
+FINITE = {"value__gte": -FINITE_MAX, "value__lte": FINITE_MAX}
 
 
 class ParameterClass(models.TextChoices):

@@ -8,7 +8,12 @@ from django.db.models import F, Q
 
 from trending.domain.scoring import GreyReason
 
-from .qc1 import QC1Parameter, QC1Row, Series
+from .qc1 import FINITE_MAX, QC1Parameter, QC1Row, Series
+
+
+def _finite_or_null(name: str) -> Q:
+    finite = {f"{name}__gte": -FINITE_MAX, f"{name}__lte": FINITE_MAX}
+    return Q(**{name: None}) | Q(**finite)
 
 
 class AverageKind(models.TextChoices):
@@ -117,6 +122,13 @@ class Score(models.Model):
             models.CheckConstraint(
                 condition=Q(lower=None) | Q(upper=None) | Q(lower__lte=F("upper")),
                 name="limits_lower_below_upper",
+            ),
+            # A limit at infinity would let everything pass.
+            models.CheckConstraint(
+                condition=_finite_or_null("value")
+                & _finite_or_null("lower")
+                & _finite_or_null("upper"),
+                name="score_numbers_are_finite",
             ),
         ]
 

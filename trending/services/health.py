@@ -1,12 +1,13 @@
 """The present state of series and reports: the last score decides, and no data is never green."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from pipelines.domain.times import datetime_to_mjd
+from trending.domain.setups import fits_setup
 from trending.models import Dataset, QC1Value, Report, Score, Series, ValueState
 
 # Without a value for so long a series has no current state.
@@ -49,8 +50,9 @@ class ReportState:
 
 def with_last_values(series: QuerySet[Series]) -> list[LastValue]:
     """Return the newest value that counts of each series, in one query."""
+    # By row too: of two values of one instant all four columns must be of the same one.
     newest = QC1Value.objects.filter(series=OuterRef("pk"), state=ValueState.CURRENT).order_by(
-        "-mjd_obs"
+        "-mjd_obs", "-row_id"
     )
     found = series.select_related("parameter__table", "setup").annotate(
         last_mjd=Subquery(newest.values("mjd_obs")[:1]),
@@ -72,10 +74,6 @@ def matches(dataset: Dataset, series: Series) -> bool:
     if dataset.detector and dataset.detector != series.detector:
         return False
     return fits_setup(dataset.setup, series.setup.values)
-
-
-def fits_setup(wanted: Mapping[str, str], values: Mapping[str, str]) -> bool:
-    return all(values.get(name) == value for name, value in wanted.items())
 
 
 def report_states(reports: Iterable[Report]) -> list[ReportState]:

@@ -15,6 +15,8 @@ from django.db import connection, transaction
 
 from pipelines.domain.times import night_of
 from pipelines.models import Attempt, Product
+from trending.domain.scoring import DEFAULT_SENTINELS
+from trending.domain.setups import as_number, canonical, setup_text
 from trending.models import (
     ColumnRole,
     ColumnType,
@@ -32,6 +34,7 @@ from trending.models import (
 
 RawValue = str | int | float | bool | None
 CHUNK = 500
+_FLAGS = {"t": "T", "true": "T", "1": "T", "f": "F", "false": "F", "0": "F"}
 
 
 @dataclass(frozen=True)
@@ -84,52 +87,49 @@ def clean(parameter: QC1Parameter, value: RawValue) -> CleanValue:
     if value is None or value == "":
         return CleanValue(missing_reason="no value")
     if parameter.type == ColumnType.TEXT:
-        return CleanValue(text=canonical(value)[:255])
+        # As it was written: version "1.10" is not version "1.1".
+        text = value.strip() if isinstance(value, str) else canonical(value)
+        return CleanValue(text=text[:255])
     if parameter.type == ColumnType.FLAG:
-        return CleanValue(text="T" if value in {True, "T", "true", "1"} else "F")
-    try:
-        number = float(value)
-    except ValueError:
+        return _clean_flag(value)
+    number = as_number(value)
+    if number is None:
         return CleanValue(missing_reason=f"not a number: {value}"[:64])
     if math.isnan(number):
         return CleanValue(missing_reason="NaN")
     if math.isinf(number):
         return CleanValue(missing_reason="infinite")
-    if number in parameter.missing_values:
+    if number in parameter.missing_values or number in DEFAULT_SENTINELS:
         return CleanValue(missing_reason=f"sentinel {number:g}")
     return CleanValue(value=number)
 
 
-def canonical(value: RawValue) -> str:
-    """Return a value as text, the same for 600, 600.0 and "600.0".
-
-    >>> canonical(600.0), canonical("600.0"), canonical("1x1"), canonical(True)
-    ('600', '600', '1x1', 'T')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "T" if value else "F"
-    try:
-        number = float(value)
-    except ValueError:
-        return str(value).strip()
-    if math.isfinite(number) and number == int(number) and abs(number) < 1e15:
-        return str(int(number))
-    return repr(number)
+def _clean_flag(value: str | int | float | bool) -> CleanValue:
+    text = _FLAGS.get(canonical(value).lower())
+    if text is None:
+        return CleanValue(missing_reason=f"neither yes nor no: {value}"[:64])
+    return CleanValue(text=text)
 
 
-def setup_text(values: Iterable[str]) -> str:
-    """Return the canonical string of a setup: the filter values in the table's order.
+class DuplicateRowError(ValueError):
+    """Two rows of a call have the same key; `first` and `second` are their places in it."""
 
-    >>> setup_text(["SLOW", "1x1"]), setup_text(["a|b", "c"])
-    ('SLOW|1x1', 'a%7Cb|c')
-    """
-    return "|".join(value.replace("%", "%25").replace("|", "%7C") for value in values)
+    def __init__(self, row: "NewRow", first: int, second: int) -> None:
+        super().__init__(
+            f"two rows of {row.pro_catg or 'no category'} {row.detector} at MJD {row.mjd_obs} "
+            "have the same setup"
+        )
+        self.first, self.second = first, second
 
 
 def store_rows(table: QC1Table, rows: Sequence[NewRow], source: Source, at: dt.datetime) -> Stored:
-    """Write rows of one table in one transaction."""
+    """Write rows of one table in one transaction.
+
+    Raises
+    ------
+    DuplicateRowError
+        Two of the rows have the same key: which one is right, nobody can tell.
+    """
     stored = Stored()
     with transaction.atomic():
         # Two writers of one table wait for each other here: both would find the key free.
@@ -163,6 +163,7 @@ class _Writer:
                 parameter__table=table
             ).values_list("pk", "parameter_id", "setup_id", "detector")
         }
+        self.places: dict[Key, int] = {}
 
     def write(self, rows: Sequence[NewRow], stored: Stored) -> None:
         cleaned = [self._clean(row) for row in rows]
@@ -177,6 +178,7 @@ class _Writer:
         superseded: list[int] = []
         for row, (made, values) in zip(rows, cleaned, strict=True):
             key = (made.setup_id, row.detector, row.mjd_obs, row.pro_catg)
+            self._check_once(key, row)
             before = current.get(key)
             if before and before[1] == made.content_digest and self.source.attempt is None:
                 stored.n_unchanged += 1
@@ -190,6 +192,12 @@ class _Writer:
         for key, made in zip(fresh, created, strict=True):
             (stored.replaced if key in replaced_keys else stored.new).append(made.pk)
         self._insert_values(list(fresh.values()))
+
+    def _check_once(self, key: Key, row: NewRow) -> None:
+        place = len(self.places)
+        first = self.places.setdefault(key, place)
+        if first != place:
+            raise DuplicateRowError(row, first, place)
 
     def _clean(self, row: NewRow) -> tuple[QC1Row, list[tuple[QC1Parameter, CleanValue]]]:
         setup = self._setup(row)
@@ -218,7 +226,7 @@ class _Writer:
 
     def _setup(self, row: NewRow) -> Setup:
         values = {one.name: canonical(row.values.get(one.name)) for one in self.filters}
-        text = setup_text(values.values())[:255]
+        text = setup_text(values.values())
         if text not in self.setups:
             self.setups[text], _ = Setup.objects.get_or_create(
                 table=self.table, text=text, defaults={"values": values}

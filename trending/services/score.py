@@ -19,6 +19,7 @@ from trending.domain.scoring import (
     score,
     window,
 )
+from trending.domain.setups import fits_setup
 from trending.models import (
     BlockScore,
     ColumnType,
@@ -29,8 +30,6 @@ from trending.models import (
     Series,
     ValueState,
 )
-
-from .health import fits_setup
 
 CHUNK = 500
 

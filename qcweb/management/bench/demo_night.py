@@ -19,7 +19,7 @@ from pipelines.services.process import plan_call
 from .frame import Side, benchmark
 
 
-@benchmark("three nights: whole system / bare recipes", group="demo", goal=8.0)
+@benchmark("three nights: whole system / bare recipes", group="demo", goal=5.0)
 def demo_nights(scratch: Path) -> tuple[Side, Side]:
     """Compare `make demo ARGS=--no-server` with the recipes it runs.
 

@@ -93,7 +93,7 @@ def test_a_dark_without_a_bias_is_incomplete_until_one_comes(take, tmp_path):
 
 def test_a_too_small_bias_is_no_calibration(take, tmp_path):
     directory = taken(tmp_path / "all", BIAS, DARK)
-    sorted(directory.glob("*T09:0*.fits"))[0].unlink()
+    min(directory.glob("*T09:0*.fits")).unlink()
     take(directory)
     reasons = dict(AssociationBlock.objects.values_list("raw_type", "incomplete_reason"))
     assert reasons == {"BIAS": "too_small 2 of 3", "DARK": "MASTER_BIAS 0 of 1"}
@@ -133,7 +133,7 @@ def test_it_refuses_what_is_no_frame_and_goes_on(take, tmp_path, content, reason
     ],
 )
 def test_it_says_what_is_wrong_in_a_header(take, tmp_path, card, value, words):
-    path = sorted(taken(tmp_path, BIAS).iterdir())[0]
+    path = min(taken(tmp_path, BIAS).iterdir())
     with fits.open(path, mode="update") as hdus:
         if value is None:
             del hdus[0].header[card]
@@ -146,7 +146,7 @@ def test_it_says_what_is_wrong_in_a_header(take, tmp_path, card, value, words):
 
 
 def test_a_repaired_file_is_no_longer_refused(take, tmp_path):
-    path = sorted(taken(tmp_path, BIAS).iterdir())[0]
+    path = min(taken(tmp_path, BIAS).iterdir())
     whole = path.read_bytes()
     path.write_bytes(b"")
     take(tmp_path)
@@ -169,7 +169,7 @@ def test_a_truncated_frame_is_registered_as_damaged_and_replaced_by_the_whole_on
 
 
 def test_a_frame_no_rule_classifies_is_registered_in_no_block(take, tmp_path):
-    path = sorted(taken(tmp_path, BIAS).iterdir())[0]
+    path = min(taken(tmp_path, BIAS).iterdir())
     with fits.open(path, mode="update") as hdus:
         hdus[0].header["HIERARCH ESO DPR TYPE"] = "NOVELTY"
     report = take(tmp_path)
@@ -178,7 +178,7 @@ def test_a_frame_no_rule_classifies_is_registered_in_no_block(take, tmp_path):
 
 
 def test_header_text_is_cleaned_at_the_door(take, tmp_path):
-    path = sorted(taken(tmp_path, BIAS).iterdir())[0]
+    path = min(taken(tmp_path, BIAS).iterdir())
     raw = path.read_bytes()
     at = raw.index(b"HIERARCH ESO DPR TYPE")
     card = raw[at : at + 80]
@@ -229,7 +229,7 @@ def test_a_compressed_frame_is_the_same_frame(take, tmp_path, pack):
 
 
 def test_a_damaged_gz_is_refused(take, tmp_path):
-    path = sorted(taken(tmp_path, BIAS).iterdir())[0]
+    path = min(taken(tmp_path, BIAS).iterdir())
     packed = gzipped(path)
     packed.write_bytes(packed.read_bytes()[:2000])
     path.unlink()

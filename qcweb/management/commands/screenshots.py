@@ -1,0 +1,58 @@
+"""Takes the pictures of the docs from the pages of a demo that has run."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from pipelines.models import AssociationBlock
+from qcweb.supervisor import supervised, wait_for_page
+
+TARGET = Path("docs/images")
+CHROMIUM = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+class Command(BaseCommand):
+    help = "Take the pictures of the docs; `make demo ARGS=--no-server` must have run."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        night = AssociationBlock.objects.order_by("-night").values_list("night", flat=True).first()
+        if night is None:
+            raise CommandError("There are no blocks. Run: make demo ARGS=--no-server")
+        pages = {
+            "home": "/",
+            "night": f"/nights/CCDCAM/{night}/",
+            "report": "/reports/CCDCAM/read_noise/",
+        }
+        with supervised(settings.HCM_DATA_DIR / "logs") as supervisor:
+            port = _free_port()
+            supervisor.start_web(port)
+            if not wait_for_page(f"http://127.0.0.1:{port}/", 30):
+                raise CommandError(f"The web server did not start; see {supervisor.log_dir}")
+            self._take(f"http://127.0.0.1:{port}", pages)
+
+    def _take(self, address: str, pages: dict[str, str]) -> None:
+        from playwright.sync_api import sync_playwright
+
+        target = settings.BASE_DIR / TARGET
+        target.mkdir(parents=True, exist_ok=True)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+            page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
+            for name, path in pages.items():
+                page.goto(address + path, wait_until="networkidle")
+                page.screenshot(path=target / f"{name}.png")
+                self.stdout.write(f"{TARGET / name}.png")
+            browser.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

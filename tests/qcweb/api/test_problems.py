@@ -1,0 +1,103 @@
+"""Every way to fail is answered in the one shape."""
+
+import pytest
+from django.test import Client
+
+from tests.qcweb.api.problems import assert_problem
+
+ROWS = "/api/v1/qc1/tables/ccdcam_bias/rows/"
+TABLES = "/api/v1/qc1/tables/"
+HUGE = "9" * 5000
+
+
+@pytest.fixture
+def reader(client, vera):
+    client.force_login(vera)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "where", "hint"),
+    [
+        (f"{ROWS}?format=xml", 400, "format", "Known are json, csv."),
+        (f"{ROWS}?format=", 400, "format", "Known are json, csv."),
+        (f"{TABLES}?format=csv", 400, "format", "Known are json."),
+        ("/api/v1/schema/?format=xml", 400, "format", "Known are yaml, json."),
+        (f"{ROWS}?detector=CHIP1", 400, "detector", "Known are from, to, format, limit, cursor."),
+        (f"{ROWS}?columns=ron", 400, "columns", "Known are"),
+        (f"{TABLES}?limit=3", 400, "limit", "Known are format."),
+        ("/api/v1/?x=1", 400, "x", "None is known here."),
+        ("/api/v1/schema/?version=2", 400, "version", "Known are format."),
+        ("/api/v1/qc1/tables/fors2_bias/rows/", 404, "table", "ccdcam_bias, ccdcam_dark"),
+        ("/api/v1/qc1/tables/a%2Fb/rows/", 404, "", ""),
+        ("/api/v1/qc2/", 404, "", ""),
+        ("/api/v2/", 404, "", ""),
+        *[
+            (f"{ROWS}?{name}={text}", 400, name, "a date (2015-02-27)")
+            for name in ("from", "to")
+            for text in (
+                "yesterday", "2015-02-30", "2015-13", "nan", "inf", "-inf", "1e400", "-1",
+                "20150227", "2015-02-27T25:00:00", "2015-02-27T10:00:00%2B99:00", HUGE, "%20x",
+            )
+        ],
+        (f"{ROWS}?from=2015-02-28&to=2015-02-27", 400, "from", "Exchange"),
+        *[
+            (f"{ROWS}?limit={text}", 400, "limit", "1 to 10000")
+            for text in ("0", "-1", "10001", "ten", "", "1.5", "0000000010000000", "٣", HUGE)
+        ],
+        *[
+            (f"{ROWS}?cursor={text}", 400, "cursor", "as it is")
+            for text in ("x", "1", "~", "1~", "nan~1", "inf~1", "1~-1", "1~1.5", f"1~{HUGE}")
+        ],
+        (f"{ROWS}?format=csv&limit=5", 400, "limit", "Known are from, to, format."),
+        (f"{ROWS}?format=csv&cursor=1~1", 400, "cursor", "Known are from, to, format."),
+        (f"{ROWS}?from=%00", 400, "query", "UTF-8"),
+        (f"{ROWS}?from=%ff", 400, "query", "UTF-8"),
+        ("/api/v1/qc1/tables/%00/rows/", 400, "path", "UTF-8"),
+        ("/api/v1/qc1/tables/%ff/rows/", 400, "path", "UTF-8"),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_is_told_what_is_wrong_and_what_is_known(
+    reader, night, address, status, where, hint
+):
+    assert_problem(reader.get(address), status, where, hint)
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "trace"])
+@pytest.mark.parametrize("address", ["/api/v1/", TABLES, ROWS, "/api/v1/schema/"])
+def test_no_method_changes_anything(reader, night, method, address):
+    answer = getattr(reader, method)(address)
+    assert_problem(answer, 405, hint="GET")
+    assert answer["Allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("address", ["/api/v1/", TABLES, ROWS, "/api/v1/schema/"])
+def test_without_a_login_there_is_a_401_and_no_redirect(client, night, address):
+    assert_problem(client.get(address), 401, hint="/login/")
+
+
+def test_a_failure_of_ours_has_a_reference_and_says_nothing_of_its_cause(
+    night, vera, monkeypatch, caplog
+):
+    def fails(*args):
+        raise RuntimeError("the password is swordfish")
+
+    monkeypatch.setattr("qcweb.api.views.read_rows.columns_of", fails)
+    client = Client(raise_request_exception=False)
+    client.force_login(vera)
+    problem = assert_problem(client.get(ROWS), 500, hint="reference")
+    assert "swordfish" not in str(problem)
+    reference = problem["hint"].rsplit("reference ", 1)[1].split()[0]
+    assert f"reference {reference}" in caplog.text
+    assert "swordfish" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/json", "text/html,*/*;q=0.8", "text/csv", "application/xml"]
+)
+def test_the_address_alone_says_the_format(reader, night, accept):
+    assert reader.get(TABLES, headers={"Accept": accept})["Content-Type"] == "application/json"
+    answer = reader.get(f"{ROWS}?format=csv", headers={"Accept": accept})
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    answer.close()
+    assert_problem(reader.get(f"{ROWS}?x=1", headers={"Accept": accept}), 400)

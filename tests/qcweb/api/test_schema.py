@@ -1,0 +1,64 @@
+"""The OpenAPI schema: valid, complete, and honest about errors."""
+
+import json
+
+import pytest
+import yaml
+from django.urls import get_resolver
+from drf_spectacular.validation import validate_schema
+
+from qcweb.api.schema import ERRORS
+from tests.qcweb.api.problems import KEYS
+
+
+@pytest.fixture
+def schema(client, vera):
+    client.force_login(vera)
+    return json.loads(client.get("/api/v1/schema/?format=json").content)
+
+
+def operations(schema):
+    return [
+        (path, operation)
+        for path, item in schema["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters"
+    ]
+
+
+def test_it_is_valid_openapi(schema):
+    validate_schema(schema)
+    assert schema["openapi"].startswith("3.")
+
+
+def test_yaml_and_json_are_the_same(client, vera, schema):
+    client.force_login(vera)
+    answer = client.get("/api/v1/schema/")
+    assert "application/vnd.oai.openapi" in answer["Content-Type"]
+    assert yaml.safe_load(answer.content) == schema
+
+
+def test_it_describes_every_address_but_itself(schema):
+    api = next(one for one in get_resolver().url_patterns if getattr(one, "namespace", "") == "api")
+    ours = {f"/api/v1/{one.pattern}".replace("<str:table>", "{table}") for one in api.url_patterns}
+    assert set(schema["paths"]) == ours - {"/api/v1/schema/"}
+
+
+def test_every_operation_documents_the_shape_of_errors(schema):
+    shape = schema["components"]["schemas"]["Problem"]
+    assert sorted(shape["properties"]) == sorted(shape["required"]) == sorted(KEYS)
+    for path, operation in operations(schema):
+        for status in ERRORS:
+            content = operation["responses"][str(status)]["content"]
+            reference = content["application/problem+json"]["schema"]["$ref"]
+            assert reference == "#/components/schemas/Problem", (path, status)
+        assert "200" in operation["responses"]
+        assert operation["description"], path
+
+
+def test_the_parameters_of_the_rows_are_those_the_view_takes(schema):
+    operation = schema["paths"]["/api/v1/qc1/tables/{table}/rows/"]["get"]
+    asked = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
+    assert asked == {"from", "to", "format", "limit", "cursor"}
+    assert all(one["description"] for one in operation["parameters"] if one["in"] == "query")
+    assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/csv"}
