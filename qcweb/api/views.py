@@ -158,7 +158,7 @@ def _csv(table: QC1Table, mjd_from: float | None, mjd_to: float | None) -> Strea
 def _csv_lines(table: QC1Table, mjd_from: float | None, mjd_to: float | None) -> Iterator[str]:
     columns = read_rows.columns_of(table)
     names = [*read_rows.KEYS, *(column.name for column in columns), *read_rows.ENDS]
-    writer = csv.writer(_Echo())  # lines end as RFC 4180 has it, else a bare \\r is not quoted
+    writer = csv.writer(_Echo())  # lines end as RFC 4180 has it, else a bare return is not quoted
     yield writer.writerow(names)
     for _, record in read_rows.records(read_rows.select_rows(table, mjd_from, mjd_to), columns):
         yield writer.writerow([_cell(record[name]) for name in names])

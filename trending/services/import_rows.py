@@ -5,20 +5,22 @@ import datetime as dt
 import hashlib
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.db import transaction
 
+from trending.domain.setups import as_number
 from trending.models import Origin, QC1Import, QC1Table
 
-from .rows import NewRow, Source, Stored, store_rows
+from .rows import DuplicateRowError, NewRow, Source, Stored, store_rows
 from .score import score_rows
 
 # Columns of the file beside the table's own.
 _KEYS = ("mjd_obs", "detector", "pro_catg", "product", "pipeline")
 _REQUIRED = ("mjd_obs",)
+_LONGEST = {"detector": 32, "pro_catg": 64}
 MAX_PROBLEMS = 20
 
 
@@ -64,7 +66,7 @@ def import_csv(
         known = ", ".join(QC1Table.objects.values_list("name", flat=True)) or "none"
         raise ImportRefusedError([f"{path}: there is no table {name!r}. Known are {known}."])
     content = _read(path)
-    rows = list(_rows(path, content, table))
+    lines, rows = _rows(path, content, table)
     with transaction.atomic():
         done_import = QC1Import.objects.create(
             table=table,
@@ -75,7 +77,7 @@ def import_csv(
             recorded_at=at,
         )
         source = Source(Origin.IMPORT, is_simulated, came_with=done_import)
-        stored = store_rows(table, rows, source, at)
+        stored = _store(path, table, lines, rows, source, at)
         score_rows(stored.changed, at)
         QC1Import.objects.filter(pk=done_import.pk).update(
             n_new=len(stored.new),
@@ -97,30 +99,50 @@ def _read(path: Path) -> str:
     return content
 
 
-def _rows(path: Path, content: str, table: QC1Table) -> Iterator[NewRow]:
+def _store(
+    path: Path,
+    table: QC1Table,
+    lines: Sequence[int],
+    rows: Sequence[NewRow],
+    source: Source,
+    at: dt.datetime,
+) -> Stored:
+    try:
+        return store_rows(table, rows, source, at)
+    except DuplicateRowError as error:
+        first, second = lines[error.first], lines[error.second]
+        raise ImportRefusedError(
+            [f"{path}:{second}: the same measurement as in line {first}: {error}"]
+        ) from error
+
+
+def _rows(path: Path, content: str, table: QC1Table) -> tuple[list[int], list[NewRow]]:
+    """Return the rows of a file, and the line each of them ends in."""
     reader = csv.DictReader(io.StringIO(content), strict=True)
     columns = list(table.parameters.filter(is_active=True).values_list("name", flat=True))
-    _check_head(path, list(reader.fieldnames or []), columns)
     problems: list[str] = []
+    lines: list[int] = []
     rows: list[NewRow] = []
     try:
+        _check_head(path, list(reader.fieldnames or []), columns)
         for record in reader:
             try:
                 rows.append(_row(record, columns))
+                lines.append(reader.line_num)
             except ValueError as error:
                 problems.append(f"{path}:{reader.line_num}: {error}")
     except csv.Error as error:
-        problems.append(f"{path}:{reader.line_num}: {error}")
+        problems.append(f"{path}:{max(1, reader.line_num)}: {error}")
     if problems:
         more = len(problems) - MAX_PROBLEMS
         rest = [f"… and {more} more"] if more > 0 else []
         raise ImportRefusedError([*problems[:MAX_PROBLEMS], *rest])
-    yield from rows
+    return lines, rows
 
 
 def _check_head(path: Path, head: list[str], columns: list[str]) -> None:
     known = [*_KEYS, *columns]
-    unknown = [name for name in head if name not in known]
+    unknown = [name or "''" for name in head if name not in known]
     missing = [name for name in _REQUIRED if name not in head]
     if unknown or missing or len(set(head)) != len(head):
         what = (
@@ -134,18 +156,24 @@ def _check_head(path: Path, head: list[str], columns: list[str]) -> None:
 def _row(record: dict[str, str | None], columns: list[str]) -> NewRow:
     if None in record or None in record.values():
         raise ValueError("the row has not as many cells as the head")
-    text = record["mjd_obs"] or ""
-    try:
-        mjd = float(text)
-    except ValueError as error:
-        raise ValueError(f"mjd_obs = {text!r} is not a number") from error
+    cells = {name: (cell or "").strip() for name, cell in record.items()}
+    for name, longest in _LONGEST.items():
+        if len(cells.get(name, "")) > longest:
+            raise ValueError(f"{name} is longer than {longest} characters")
+    return NewRow(
+        detector=cells.get("detector", ""),
+        mjd_obs=_mjd(cells["mjd_obs"]),
+        pro_catg=cells.get("pro_catg", ""),
+        values={name: cells[name] for name in columns if name in cells},
+        product_name=cells.get("product", ""),
+        pipeline_version=cells.get("pipeline", ""),
+    )
+
+
+def _mjd(text: str) -> float:
+    mjd = as_number(text)
+    if mjd is None:
+        raise ValueError(f"mjd_obs = {text!r} is not a number")
     if not (math.isfinite(mjd) and 0 < mjd < 200000):
         raise ValueError(f"mjd_obs = {text!r}: expected a Modified Julian Date")
-    return NewRow(
-        detector=(record.get("detector") or "")[:32],
-        mjd_obs=mjd,
-        pro_catg=(record.get("pro_catg") or "")[:64],
-        values={name: record[name] for name in columns if name in record},
-        product_name=record.get("product") or "",
-        pipeline_version=record.get("pipeline") or "",
-    )
+    return mjd

@@ -46,7 +46,23 @@ class Cell:
 class MatrixLine:
     instrument: Instrument
     cells: list[Cell | None] = field(default_factory=list)
-    weight: int = 0
+
+    @property
+    def is_red(self) -> bool:
+        return any(cell.css == "nok" for cell in self.cells if cell)
+
+    @property
+    def weight(self) -> int:
+        """Return how far up the line stands: red before late before the rest."""
+        return sum(3 * (cell.css == "nok") + cell.is_late for cell in self.cells if cell)
+
+
+@dataclass(frozen=True)
+class Late:
+    """A report whose data have not come for longer than expected."""
+
+    report: Report
+    age: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,8 @@ def home(request: HttpRequest) -> HttpResponse:
             "groups": groups,
             "lines": lines,
             "needs": needs,
+            "late": _late(states, at),
+            "red_instruments": [line.instrument for line in lines if line.is_red],
             "counts": counts,
             "failed": AssociationBlock.objects.filter(
                 process_status=ProcessStatus.FAILED, needs_person=True
@@ -102,9 +120,6 @@ def _matrix(
         for group in groups:
             found = by_cell.get((line.instrument.pk, group.pk))
             line.cells.append(_cell(found, at) if found else None)
-        line.weight = sum(3 for cell in line.cells if cell and cell.css == "nok") + sum(
-            1 for cell in line.cells if cell and cell.is_late
-        )
     return sorted(lines.values(), key=lambda line: (-line.weight, line.instrument.name))
 
 
@@ -120,9 +135,18 @@ def _cell(states: list[ReportState], at: dt.datetime) -> Cell:
     n_nok, n_scored = sum(s.n_nok for s in states), sum(s.n_scored for s in states)
     look = looks.tally(n_nok, n_scored)
     css = {"nok": "nok", "ok": "ok"}.get(look.css, "none")
-    cadence = min(state.report.cadence_days for state in states)
-    is_late = newest is not None and datetime_to_mjd(at) - newest > 1.5 * cadence
-    return Cell(group, look, css, url_name, age, is_late)
+    return Cell(group, look, css, url_name, age, any(_is_late(state, at) for state in states))
+
+
+def _is_late(state: ReportState, at: dt.datetime) -> bool:
+    """Whether current data stay away for longer than the report expects."""
+    if state.last_mjd is None or not state.is_current(at):
+        return False
+    return datetime_to_mjd(at) - state.last_mjd > 1.5 * state.report.cadence_days
+
+
+def _late(states: list[ReportState], at: dt.datetime) -> list[Late]:
+    return [Late(one.report, _age(one.last_mjd, at)) for one in states if _is_late(one, at)]
 
 
 def _age(mjd: float | None, at: dt.datetime) -> str:
