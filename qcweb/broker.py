@@ -26,13 +26,13 @@ logger = logging.getLogger(__name__)
 class Channel(filesystem.Channel):
     """Messages appear whole or not at all."""
 
-    def _put(self, queue: str, message: Any, **_kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **_kwargs: Any) -> None:  # type: ignore[override]
         # The name begins with the time: messages are read in the order they were sent.
         name = f"{time.monotonic_ns():020}_{uuid.uuid4()}.{queue}.msg"
         target = Path(self.data_folder_out) / name
         part = target.with_suffix(".part")  # a name no consumer looks for
         try:
-            part.write_text(dumps(message))
+            part.write_text(dumps(payload))
             part.rename(target)
         except OSError as error:
             raise ChannelError(f"Cannot add {target} to the queue: {error.strerror}.") from error

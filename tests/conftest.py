@@ -4,7 +4,7 @@ import datetime as dt
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,11 +53,10 @@ def find_program(name: str) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
+def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
     """Open the seal of the append-only history: the test runner empties tables between tests."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
         cursor.execute("UPDATE certification_seal SET is_open = 1")
-    return
 
 
 @pytest.fixture

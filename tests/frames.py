@@ -3,6 +3,7 @@
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pipelines.simulator.frames import simulate_frames
 from pipelines.simulator.templates import Defect, Template
@@ -26,8 +27,8 @@ def taken(directory: Path, *templates: Template) -> Path:
     return directory
 
 
-def with_defect(template: Template, **defect: float) -> Template:
-    return dataclasses.replace(template, defects=(Defect(**defect),))  # type: ignore[arg-type]
+def with_defect(template: Template, **defect: Any) -> Template:
+    return dataclasses.replace(template, defects=(Defect(**defect),))
 
 
 def later(template: Template, days: float) -> Template:

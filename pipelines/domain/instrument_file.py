@@ -54,11 +54,11 @@ def parse_instrument(file: str, source: str) -> InstrumentDefinition:
     """
     top = read_toml(file, source)
     definition = InstrumentDefinition(
-        name=top.text("name"),
-        title=top.text("title"),
+        name=top.text("name", longest=32),
+        title=top.text("title", longest=200),
         header_names=top.texts("instrume"),
         runner=top.one_of("runner", RUNNERS),
-        pipeline=top.text("pipeline"),
+        pipeline=top.text("pipeline", longest=64),
         is_simulated=top.flag("simulated"),
         night_rollover_hour=int(top.number("night_rollover_hour", 21, low=0, high=23)),
         recipes={name: _limits(part) for name, part in top.named_sections("recipes").items()},
@@ -66,6 +66,8 @@ def parse_instrument(file: str, source: str) -> InstrumentDefinition:
     )
     if not definition.name.replace("_", "").isalnum() or definition.name != definition.name.upper():
         raise top.error("name", f"name = {definition.name!r}: expected capital letters and digits")
+    if not definition.header_names:
+        raise top.error("instrume", "instrume is empty: no frame would be of this instrument")
     top.done()
     return definition
 
@@ -81,9 +83,11 @@ def _limits(part: Section) -> RecipeLimits:
 
 
 def _raw_type(name: str, part: Section) -> RawTypeDefinition:
+    if len(name) > 64:
+        raise part.error("", f"{name}: the name is longer than 64 characters")
     raw_type = RawTypeDefinition(
         name=name,
-        title=part.text("title"),
+        title=part.text("title", longest=200),
         setup=part.texts("setup", []),
         is_science=part.flag("science"),
         certification=part.one_of("certification", MODES, "NONZERO"),

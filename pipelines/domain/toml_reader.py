@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 _LINE = re.compile(r"\(at line (\d+), column (\d+)\)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 Path = tuple[str | int, ...]
 
 
@@ -52,12 +53,20 @@ class Section:
             raise self.error(key, f"{key} = {value!r}: expected {words}")
         return value
 
-    def text(self, key: str, default: Any = ...) -> str:
+    def text(self, key: str, default: Any = ..., *, longest: int = 255) -> str:
         """Return a text; it must not be empty unless the default is."""
         value: str = self._get(key, (str,), "a text in quotes", default)
         if not value.strip() and default is ...:
             raise self.error(key, f"{key} is empty")
+        if len(value.strip()) > longest:
+            raise self.error(key, f"{key} is longer than {longest} characters")
+        self._check_characters(key, value)
         return value.strip()
+
+    def _check_characters(self, key: str, value: str) -> None:
+        # TOML lets them in as \u0000; PostgreSQL takes no NUL, and no page shows the others.
+        if _CONTROL.search(value):
+            raise self.error(key, f"{key} holds a control character")
 
     def one_of(self, key: str, known: Collection[str], default: Any = ...) -> str:
         """Return a text of a closed list."""
@@ -70,7 +79,9 @@ class Section:
         self, key: str, default: Any = ..., *, low: float = -1e300, high: float = 1e300
     ) -> float:
         """Return a number within the range."""
-        value = float(self._get(key, (int, float), "a number", default))
+        number = self._get(key, (int, float), "a number", default)
+        # TOML's whole numbers may be longer than any float.
+        value = float(min(max(number, -1.7e308), 1.7e308))
         if not low <= value <= high:
             raise self.error(key, f"{key} = {value:g}: expected {low:g} to {high:g}")
         return value
@@ -89,12 +100,16 @@ class Section:
         words = [value] if isinstance(value, str) else value
         if not all(isinstance(word, str) for word in words):
             raise self.error(key, f"{key}: expected texts in quotes")
-        return list(words)
+        for word in words:
+            self._check_characters(key, word)
+            if not word.strip():
+                raise self.error(key, f"{key}: a text is empty")
+        return [word.strip() for word in words]
 
     def numbers(self, key: str, default: Any = ...) -> list[float]:
         """Return a list of numbers."""
         value = self._get(key, (list,), "a list of numbers", default)
-        if not all(isinstance(item, (int, float)) and item == item for item in value):
+        if not all(_is_finite(item) for item in value):
             raise self.error(key, f"{key}: expected numbers")
         return [float(item) for item in value]
 
@@ -103,6 +118,8 @@ class Section:
         value = self._get(key, (dict,), "a table { key = value }", {})
         if any(isinstance(item, (dict, list)) for item in value.values()):
             raise self.error(key, f"{key}: expected plain values")
+        for item in value.values():
+            self._check_characters(key, str(item))
         return {name: str(item) for name, item in value.items()}
 
     def raw(self, key: str, default: Any = None) -> Any:
@@ -113,6 +130,8 @@ class Section:
     def sections(self, key: str, *, required: bool = False) -> list["Section"]:
         """Return the sections of ``[[key]]``."""
         value = self._get(key, (list,), f"sections [[{key}]]", ... if required else [])
+        if not all(isinstance(item, dict) for item in value) or (required and not value):
+            raise self.error(key, f"{key}: expected sections [[{key}]]")
         return [
             Section(self._file, self._source, item, (*self._path, key, n))
             for n, item in enumerate(value)
@@ -121,6 +140,8 @@ class Section:
     def named_sections(self, key: str) -> dict[str, "Section"]:
         """Return the sections of ``[key.NAME]`` by name."""
         value = self._get(key, (dict,), f"sections [{key}.NAME]", {})
+        if not all(isinstance(item, dict) for item in value.values()):
+            raise self.error(key, f"{key}: expected sections [{key}.NAME]")
         return {
             name: Section(self._file, self._source, item, (*self._path, key, name))
             for name, item in value.items()
@@ -134,6 +155,12 @@ class Section:
                 raise self.error(key, f"{key} is not known here; known are {known}")
 
 
+def _is_finite(item: object) -> bool:
+    return (
+        isinstance(item, (int, float)) and not isinstance(item, bool) and abs(item) < float("inf")
+    )
+
+
 def read_toml(file: str, source: str) -> Section:
     """Parse a definition file.
 
@@ -144,7 +171,8 @@ def read_toml(file: str, source: str) -> Section:
     """
     try:
         return Section(file, source, tomllib.loads(source))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # A whole number of thousands of digits is a plain ValueError.
         match = _LINE.search(str(error))
         line = int(match[1]) if match else source.count("\n") + 1
         raise DefinitionError(file, line, _LINE.sub("", str(error)).strip()) from error
@@ -164,7 +192,7 @@ def find_line(source: str, path: Path) -> int:
             continue
         name = f"{name}.{part}" if name else part
         is_last = n == len(path) - 1
-        at = _key_line(lines, part, at) if is_last else _section_line(lines, name, at)
+        at = _key_line(lines, part, name, at) if is_last else _section_line(lines, name, at)
     return at + 1
 
 
@@ -180,11 +208,13 @@ def _section_line(lines: list[str], name: str, start: int) -> int:
     return start
 
 
-def _key_line(lines: list[str], key: str, start: int) -> int:
+def _key_line(lines: list[str], key: str, name: str, start: int) -> int:
     pattern = re.compile(rf'\s*"?{re.escape(key)}"?\s*=')
     for n in range(start, len(lines)):
         if n > start and lines[n].lstrip().startswith("["):
             break
         if pattern.match(lines[n]):
             return n
-    return start
+    headers = (f"[{name}]", f"[[{name}]]", f"[{name}.")
+    below = (n for n in range(start, len(lines)) if lines[n].lstrip().startswith(headers))
+    return next(below, start)

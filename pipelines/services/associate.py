@@ -1,11 +1,10 @@
 """Finds each block's master calibrations among the products, made or to come, of other blocks."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Q
 
 from pipelines.domain import oca
 from pipelines.models import (
@@ -37,13 +36,17 @@ class _Offer:
     pro_catg: str
 
 
-def associate_blocks(instrument: Instrument, night: dt.date, at: dt.datetime) -> list[int]:
+def associate_blocks(
+    instrument: Instrument, nights: Sequence[dt.date], at: dt.datetime
+) -> list[int]:
     """Associate what has not run yet; return the blocks that can be advanced now.
+
+    Blocks of other nights too: what has arrived may be nearer to them than what they had.
 
     A block that lacks a calibration is incomplete, and its own products do not count: so this goes
     on until nothing changes any more.
     """
-    waiting = list(_waiting(instrument, night))
+    waiting = _waiting(instrument, nights)
     if not waiting:
         return []
     offers = _offers(instrument, waiting)
@@ -53,6 +56,7 @@ def associate_blocks(instrument: Instrument, night: dt.date, at: dt.datetime) ->
         if not block.incomplete_reason.startswith(_TOO_SMALL):
             block.completeness, block.incomplete_reason = Completeness.COMPLETE, ""
     chosen = _settle(waiting, offers)
+    _cut_circles(waiting, chosen)
     for block in waiting:
         block.cascade_level = _level(block, chosen, levels)
         # A person who has seen why it is incomplete is asked again only for a new reason.
@@ -83,15 +87,15 @@ def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
     return True
 
 
-def _waiting(instrument: Instrument, night: dt.date) -> list[AssociationBlock]:
-    """Return the blocks of the night that have not run, and earlier ones that lack something."""
-    lacking = Q(
-        completeness=Completeness.INCOMPLETE,
-        night__gte=night - dt.timedelta(days=HORIZON_DAYS),
-    ) & ~Q(incomplete_reason__startswith=_TOO_SMALL)
+def _waiting(instrument: Instrument, nights: Sequence[dt.date]) -> list[AssociationBlock]:
+    """Return the blocks that have not run, or lack something, around some nights."""
+    horizon = dt.timedelta(days=HORIZON_DAYS)
     return list(
         AssociationBlock.objects.filter(
-            Q(night=night, process_status__in=_OPEN) | lacking, instrument=instrument
+            instrument=instrument,
+            night__gte=min(nights) - horizon,
+            night__lte=max(nights) + horizon,
+            process_status__in=_OPEN,
         )
         # A worker that claims one of them meanwhile would be overwritten.
         .select_for_update(of=("self",))
@@ -174,6 +178,32 @@ def _associate(
             for one in match.chosen
         ]
     return choices
+
+
+def _cut_circles(waiting: list[AssociationBlock], chosen: dict[int, list[_Choice]]) -> None:
+    """Leave out choices by which a block would wait for itself: rules with wide pools allow that."""
+    for block in waiting:
+        kept = []
+        for choice in chosen[block.pk]:
+            if not _reaches(choice.offer.producer.pk, block.pk, chosen, set()):
+                kept.append(choice)
+            elif choice.is_required:
+                block.completeness = Completeness.INCOMPLETE
+                name = choice.offer.producer.ab_name
+                block.incomplete_reason = f"{choice.label}: {name} needs this block itself"[:255]
+        chosen[block.pk] = kept
+
+
+def _reaches(start: int, target: int, chosen: Mapping[int, list[_Choice]], seen: set[int]) -> bool:
+    """Return whether a block uses another one, directly or through others."""
+    if start == target:
+        return True
+    seen.add(start)
+    return any(
+        _reaches(choice.offer.producer.pk, target, chosen, seen)
+        for choice in chosen.get(start, [])
+        if choice.offer.producer.pk not in seen
+    )
 
 
 def _level(

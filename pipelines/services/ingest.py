@@ -1,8 +1,9 @@
 """Registers raw frames: reads, classifies, remembers; says what it did with every file."""
 
 import datetime as dt
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -75,7 +76,15 @@ class _Reader:
         return NEEDED | self.rules.keywords | self.setup
 
 
-def _readers() -> dict[str, _Reader]:
+@dataclass(frozen=True)
+class _Readers:
+    """All instruments by the names in their headers, and all keywords any of them needs."""
+
+    by_name: dict[str, _Reader]
+    wanted: frozenset[str]
+
+
+def _readers() -> _Readers:
     readers: dict[str, _Reader] = {}
     for instrument in Instrument.objects.prefetch_related("raw_types"):
         types = list(instrument.raw_types.all())
@@ -86,7 +95,8 @@ def _readers() -> dict[str, _Reader]:
             science=frozenset(raw_type.name for raw_type in types if raw_type.is_science),
         )
         readers.update(dict.fromkeys(instrument.header_names, reader))
-    return readers
+    wanted = NEEDED.union(*(reader.wanted for reader in readers.values()))
+    return _Readers(readers, wanted)
 
 
 def find_frames(directory: Path) -> Iterator[Path]:
@@ -101,37 +111,33 @@ def ingest(paths: Iterable[Path], at: dt.datetime) -> IngestReport:
     report = IngestReport()
     readers = _readers()
     touched: set[tuple[int, dt.date]] = set()
-    chunk: list[RawFile] = []
-    known_paths = _known_paths()
-    for path in paths:
-        found = _read(path, readers, known_paths, at)
-        if isinstance(found, FileReport):
-            report.files.append(found)
-            continue
-        chunk.append(found)
-        if len(chunk) >= CHUNK:
-            touched |= _register(chunk, report, at)
-            chunk = []
-    touched |= _register(chunk, report, at)
+    iterator = iter(paths)
+    while chunk := list(itertools.islice(iterator, CHUNK)):
+        known = dict(
+            RawFile.objects.filter(path__in=map(str, chunk), problem="").values_list("path", "size")
+        )
+        frames: list[RawFile] = []
+        for path in chunk:
+            found = _read(path, readers, known, at)
+            if isinstance(found, FileReport):
+                report.files.append(found)
+            else:
+                frames.append(found)
+        touched |= _register(frames, report, at)
     done = organise_nights(touched, at)
     report.to_advance, report.new_blocks = done.to_advance, done.n_new
     return report
 
 
-def _known_paths() -> dict[str, int]:
-    return dict(RawFile.objects.filter(problem="").values_list("path", "size"))
-
-
 def _read(
-    path: Path, readers: dict[str, _Reader], known_paths: dict[str, int], at: dt.datetime
+    path: Path, readers: _Readers, known: Mapping[str, int], at: dt.datetime
 ) -> RawFile | FileReport:
     """Return an unsaved frame, or what else the file is."""
     try:
         # The same plain file at the same place with the same size: nothing to read again.
-        if known_paths.get(str(path)) == path.stat().st_size:
+        if known.get(str(path)) == path.stat().st_size:
             return FileReport(path, Done.KNOWN)
-        wanted = frozenset().union(*(reader.wanted for reader in readers.values()), NEEDED)
-        return _frame(path, read_fits(path, wanted), readers, at)
+        return _frame(path, read_fits(path, readers.wanted), readers.by_name, at)
     except FitsError as error:
         return _refuse(path, error, at)
     except OSError as error:

@@ -37,12 +37,16 @@ class Organised:
 
 def organise_nights(nights: Iterable[tuple[int, dt.date]], at: dt.datetime) -> Organised:
     done = Organised()
+    by_instrument: dict[int, list[dt.date]] = {}
     for instrument_id, night in sorted(nights):
+        by_instrument.setdefault(instrument_id, []).append(night)
+    for instrument_id, ones in by_instrument.items():
         with transaction.atomic():
             # One organiser an instrument at a time: a second one waits here.
             instrument = Instrument.objects.select_for_update().get(pk=instrument_id)
-            _organise_night(instrument, night, at, done)
-            done.to_advance += associate_blocks(instrument, night, at)
+            for night in ones:
+                _organise_night(instrument, night, at, done)
+            done.to_advance += associate_blocks(instrument, ones, at)
     return done
 
 

@@ -36,7 +36,7 @@ def test_no_message_is_read_before_it_is_whole(broker):
         queue(channel).declare()
         for thread in sent:
             thread.start()
-        got = set()
+        got: set[str] = set()
         while len(got) < 3 * N:
             try:
                 payload = channel._get("blocks")
