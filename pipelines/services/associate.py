@@ -63,7 +63,8 @@ def associate_blocks(
         if block.incomplete_reason != reasons[block.pk] or block.created_at == at:
             block.needs_person = block.completeness == Completeness.INCOMPLETE
         _write(block, chosen[block.pk], at)
-    return [block.pk for block in waiting if block.next_step == NextStep.PROCESS]
+    ready = [block for block in waiting if block.next_step == NextStep.PROCESS]
+    return [block.pk for block in sorted(ready, key=lambda one: (one.cascade_level, one.mjd_obs))]
 
 
 def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:

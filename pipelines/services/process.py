@@ -27,7 +27,7 @@ from pipelines.models import (
 )
 from pipelines.recipes import jobs
 from pipelines.recipes.process import FencedError, ProcessId, end_recorded
-from pipelines.recipes.run import discard, run_recipe
+from pipelines.recipes.run import LOG_TAIL, discard, run_recipe
 
 from .associate import reassociate
 
@@ -357,7 +357,10 @@ def recover_lost(at: dt.datetime) -> list[int]:
 
 def _close_lost(attempt: Attempt, reason: str, at: dt.datetime) -> None:
     job_dir = settings.HCM_DATA_DIR / attempt.job_dir
-    log = jobs.read_job_log(job_dir)[-60_000:] if job_dir.exists() else ""
+    log = jobs.read_job_log(job_dir)[-LOG_TAIL:] if job_dir.exists() else ""
+    if job_dir.exists():
+        jobs.keep_log(job_dir, log)
+        jobs.clean_job(job_dir)
     Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).update(
         outcome=Outcome.LOST,
         failure_kind=Kind.LOST,
