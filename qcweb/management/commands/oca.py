@@ -1,0 +1,95 @@
+"""Looks at OCA rules and at what they make of frames; results on stdout, messages on stderr."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from pipelines.domain import oca
+from pipelines.services import oca_report
+from pipelines.services.ingest import find_frames
+
+
+class Command(BaseCommand):
+    help = "Check OCA rule files; classify and organise frames by them, without a database."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        check = verbs.add_parser("check", help="count what a rule file holds, or say what is wrong")
+        check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        check.add_argument("--json", action="store_true")
+        classify = verbs.add_parser("classify", help="a JSON line a frame: what fired")
+        classify.add_argument("--rules", required=True, type=Path, metavar="FILE")
+        classify.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+        organise = verbs.add_parser("organise", help="blocks and their cascade as JSON")
+        organise.add_argument("--rules", required=True, type=Path, metavar="FILE")
+        organise.add_argument("--calib", type=Path, metavar="DIR", help="masters and static tables")
+        organise.add_argument("directory", type=Path, metavar="DIR")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        verb = {"check": self._check, "classify": self._classify, "organise": self._organise}
+        if not verb[options["verb"]](options):
+            sys.exit(1)
+
+    def _check(self, options: dict[str, Any]) -> bool:
+        reports = [oca_report.check(path) for path in options["files"]]
+        if options["json"]:
+            self.stdout.write(json.dumps(reports, indent=1))
+        for report in [] if options["json"] else reports:
+            self.stdout.write(_in_words(report))
+            for warning in report.get("warnings", []):
+                self.stderr.write(f"{report['file']}:{warning['line']}: {warning['message']}")
+        return all("error" not in report for report in reports)
+
+    def _classify(self, options: dict[str, Any]) -> bool:
+        frames, unread = oca_report.read_frames(self._rules(options), _files(options["paths"]))
+        for frame in frames:
+            self.stdout.write(json.dumps(oca_report.classified(frame)))
+        return self._say_unread(unread)
+
+    def _organise(self, options: dict[str, Any]) -> bool:
+        rules = self._rules(options)
+        raws, unread = oca_report.read_frames(rules, _files([options["directory"]]))
+        masters: list[oca_report.ReadFrame] = []
+        if options["calib"]:
+            masters, more = oca_report.read_frames(rules, _files([options["calib"]]))
+            unread += more
+        self.stdout.write(json.dumps(oca_report.organised(rules, raws, masters), indent=1))
+        return self._say_unread(unread)
+
+    def _rules(self, options: dict[str, Any]) -> oca.RuleFile:
+        path: Path = options["rules"]
+        try:
+            return oca.parse(path.read_text(encoding="utf-8", errors="replace"))
+        except oca.OcaSyntaxError as error:
+            raise CommandError(f"{path}:{error}") from error
+        except OSError as error:
+            raise CommandError(f"{path}: {error.strerror}") from error
+
+    def _say_unread(self, unread: list[oca_report.Unread]) -> bool:
+        for one in unread:
+            self.stderr.write(f"{one.path}: {one.reason}")
+        return not unread
+
+
+def _in_words(report: oca_report.Report) -> str:
+    if error := report.get("error"):
+        if not error["line"]:
+            return f"{report['file']}: {error['expected']}"
+        return f"{report['file']}:{error['line']}:{error['column']}: {error['expected']}"
+    return (
+        f"{report['file']}: {report['rules']} rules, {report['selects']} selects, "
+        f"{report['actions']} actions, {len(report['warnings'])} warnings"
+    )
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from find_frames(path)
+        else:
+            yield path
