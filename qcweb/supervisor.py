@@ -19,10 +19,26 @@ from django.conf import settings
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How long a child may take to end by itself.
 GRACE_S = 5.0
+# A child that ends so many times within so short a time is not started again.
+MANY_ENDS = 3
+SHORT_S = 60.0
 
 
 class PortTakenError(Exception):
     """Another program listens on the port already."""
+
+
+class ChildEndedError(Exception):
+    """A child ends as often as it is started."""
+
+
+@dataclass
+class Child:
+    """A running child, and when it was started."""
+
+    argv: list[str]
+    process: subprocess.Popen[bytes]
+    starts: list[float]
 
 
 @dataclass
@@ -30,14 +46,17 @@ class Supervisor:
     """The children of this process. `stop` ends all of them, whatever happened."""
 
     log_dir: Path
-    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    children: dict[str, Child] = field(default_factory=dict)
 
     def start(self, name: str, argv: list[str]) -> None:
         """Start a child in a group of its own; it is told to end should this process die."""
+        self.children[name] = Child(argv, self._spawn(name, argv), [time.monotonic()])
+
+    def _spawn(self, name: str, argv: list[str]) -> subprocess.Popen[bytes]:
         self.log_dir.mkdir(parents=True, exist_ok=True)
         guard = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
         with (self.log_dir / f"{name}.log").open("ab") as log:
-            self.children[name] = subprocess.Popen(
+            return subprocess.Popen(
                 [*guard, *argv],
                 cwd=settings.BASE_DIR,
                 env=os.environ | {"DJANGO_SETTINGS_MODULE": "qcweb.settings"},
@@ -54,20 +73,42 @@ class Supervisor:
     def start_worker(self, concurrency: int) -> None:
         self.start("worker", worker_command(concurrency))
 
-    def ended(self) -> list[str]:
-        """Return the children that have ended though nobody asked them to."""
-        return [name for name, child in self.children.items() if child.poll() is not None]
+    def tend(self) -> list[str]:
+        """Start children again that have ended though nobody asked them to; return their names.
+
+        Raises
+        ------
+        ChildEndedError
+            One has ended `MANY_ENDS` times within `SHORT_S` seconds: it cannot work here.
+        """
+        again = []
+        for name, child in self.children.items():
+            code = child.process.poll()
+            if code is None:
+                continue
+            _signal(child.process, signal.SIGKILL)
+            child.starts = [at for at in child.starts if time.monotonic() - at < SHORT_S]
+            if len(child.starts) >= MANY_ENDS:
+                raise ChildEndedError(
+                    f"The {name} ended with {code}, the {MANY_ENDS}rd time within {SHORT_S:g} s. "
+                    f"See {self.log_dir / name}.log"
+                )
+            child.process = self._spawn(name, child.argv)
+            child.starts.append(time.monotonic())
+            again.append(name)
+        return again
 
     def stop(self) -> None:
-        for child in self.children.values():
-            _signal(child, signal.SIGTERM)
+        processes = [child.process for child in self.children.values()]
+        for process in processes:
+            _signal(process, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_S
-        for child in self.children.values():
+        for process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(timeout=max(0.1, deadline - time.monotonic()))
+                process.wait(timeout=max(0.1, deadline - time.monotonic()))
             # Also what a child left behind in its group.
-            _signal(child, signal.SIGKILL)
-            child.wait()
+            _signal(process, signal.SIGKILL)
+            process.wait()
         self.children.clear()
 
 

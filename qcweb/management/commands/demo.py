@@ -12,7 +12,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from qcweb import demo
-from qcweb.supervisor import PortTakenError, Supervisor, supervised, wait_for_page
+from qcweb.supervisor import (
+    ChildEndedError,
+    PortTakenError,
+    Supervisor,
+    supervised,
+    wait_for_page,
+)
 
 
 class Command(BaseCommand):
@@ -28,7 +34,7 @@ class Command(BaseCommand):
         with supervised(settings.HCM_DATA_DIR / "logs") as supervisor:
             try:
                 self._run(supervisor, options)
-            except PortTakenError as error:
+            except (PortTakenError, ChildEndedError) as error:
                 raise CommandError(str(error)) from error
             except KeyboardInterrupt:
                 self.stdout.write("\nEnding. `make demo` goes on from here.")
@@ -89,8 +95,7 @@ class Command(BaseCommand):
         deadline = time.monotonic() + timeout_s
         said = ""
         while (progress := demo.progress()).n_open:
-            if text := supervisor.ended():
-                raise CommandError(f"Ended early: {', '.join(text)}. See {supervisor.log_dir}")
+            self._tend(supervisor)
             if time.monotonic() > deadline:
                 raise CommandError(f"Not done after {timeout_s:g} s: {progress}")
             if str(progress) != said:
@@ -101,6 +106,12 @@ class Command(BaseCommand):
 
     def _stay(self, supervisor: Supervisor) -> None:
         self._say("All nights are done. The pages stay open until Ctrl-C.")
-        while not (ended := supervisor.ended()):
+        while True:
+            self._tend(supervisor)
             time.sleep(1)
-        raise CommandError(f"Ended early: {', '.join(ended)}. See {supervisor.log_dir}")
+
+    def _tend(self, supervisor: Supervisor) -> None:
+        for name in supervisor.tend():
+            self.stderr.write(
+                f"The {name} had ended and is started again; see {supervisor.log_dir}"
+            )
