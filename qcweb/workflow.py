@@ -13,7 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, NextStep, ProcessStatus
-from pipelines.services.process import process_block, recover_lost, waiting_for
+from pipelines.services.process import process_block, waiting_for
+from pipelines.services.recover import recover_lost
 from qcweb.certification.services import settle
 from trending.services.extract import extract
 from trending.services.score import score_block

@@ -15,7 +15,7 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from pipelines.domain.recipe_call import Kind, RecipeCall, RecipeOutcome, SofEntry
+from pipelines.domain.recipe_call import RecipeCall, RecipeOutcome, SofEntry
 from pipelines.models import (
     AssociationBlock,
     Attempt,
@@ -27,8 +27,8 @@ from pipelines.models import (
     Product,
 )
 from pipelines.recipes import jobs
-from pipelines.recipes.process import FencedError, ProcessId, end_recorded
-from pipelines.recipes.run import LOG_TAIL, discard, run_recipe
+from pipelines.recipes.process import FencedError, ProcessId
+from pipelines.recipes.run import discard, run_recipe
 
 from .associate import reassociate
 
@@ -334,54 +334,6 @@ def _discard(attempt: Attempt, job_dir: Path) -> None:
         finished_at=timezone.now(),
     )
     discard(job_dir)
-
-
-def recover_lost(at: dt.datetime) -> list[int]:
-    """Give blocks whose worker is gone back to the queue; end what still runs of them here."""
-    recovered: list[int] = []
-    for block in AssociationBlock.objects.lost(at):
-        attempt = block.attempts.filter(number=block.attempt).first()
-        if attempt is not None:
-            end_recorded(attempt.process)
-        gives_up = block.n_failures + 1 >= settings.HCM_MAX_ATTEMPTS
-        reason = f"The worker {attempt.worker if attempt else '?'} was lost while it ran."
-        with transaction.atomic():
-            taken = (
-                AssociationBlock.objects.lost(at)
-                .filter(pk=block.pk, attempt=block.attempt)
-                .update(
-                    process_status=ProcessStatus.FAILED if gives_up else ProcessStatus.QUEUED,
-                    next_step=NextStep.REST if gives_up else NextStep.PROCESS,
-                    failure_kind=FailureKind.LOST if gives_up else FailureKind.NONE,
-                    reason=reason if gives_up else "",
-                    n_failures=F("n_failures") + 1,
-                    lease_until=None,
-                    needs_person=gives_up,
-                    asked_at=None,
-                    changed_at=at,
-                )
-            )
-            if taken and attempt is not None:
-                _close_lost(attempt, reason, at)
-        if taken:
-            logger.warning("%s: %s", block.ab_name, reason)
-            recovered.append(block.pk)
-    return recovered
-
-
-def _close_lost(attempt: Attempt, reason: str, at: dt.datetime) -> None:
-    job_dir = settings.HCM_DATA_DIR / attempt.job_dir
-    log = jobs.read_job_log(job_dir)[-LOG_TAIL:] if job_dir.exists() else ""
-    if job_dir.exists():
-        jobs.keep_log(job_dir, log)
-        jobs.clean_job(job_dir)
-    Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).update(
-        outcome=Outcome.LOST,
-        failure_kind=Kind.LOST,
-        reason=reason,
-        log=log.replace("\x00", ""),
-        finished_at=at,
-    )
 
 
 def read_log(attempt: Attempt) -> str:

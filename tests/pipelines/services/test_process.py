@@ -12,6 +12,7 @@ from django.utils import timezone
 from pipelines.models import AssociationBlock, Attempt, Outcome, ProcessStatus, Product
 from pipelines.recipes.process import FencedError
 from pipelines.services import process
+from pipelines.services.recover import recover_lost
 from qcweb import workflow
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, FLAT, later, taken, with_defect
@@ -109,7 +110,7 @@ def test_a_late_worker_changes_nothing(take, tmp_path):
     take(taken(tmp_path, BIAS))
     late = claimed(block_of())
     long_after = timezone.now() + dt.timedelta(hours=2)
-    assert process.recover_lost(long_after) == [late.block_id]
+    assert recover_lost(long_after) == [late.block_id]
     late.refresh_from_db()
     assert late.outcome == Outcome.LOST
     run_to_rest()
@@ -132,7 +133,7 @@ def test_a_block_is_given_up_after_so_many_losses(take, tmp_path, settings):
     take(taken(tmp_path, BIAS))
     for _ in range(2):
         claimed(block_of())
-        process.recover_lost(timezone.now() + dt.timedelta(hours=2))
+        recover_lost(timezone.now() + dt.timedelta(hours=2))
     block = block_of()
     assert (block.process_status, block.failure_kind) == (ProcessStatus.FAILED, "lost")
     assert block.next_step == "REST"

@@ -1,0 +1,70 @@
+"""Finds runs whose worker is gone: ends what still runs of them, and queues their blocks again."""
+
+import datetime as dt
+import logging
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from pipelines.models import (
+    AssociationBlock,
+    Attempt,
+    FailureKind,
+    NextStep,
+    Outcome,
+    ProcessStatus,
+)
+from pipelines.recipes import jobs
+from pipelines.recipes.process import end_recorded
+from pipelines.recipes.run import LOG_TAIL
+
+logger = logging.getLogger(__name__)
+
+
+def recover_lost(at: dt.datetime) -> list[int]:
+    """Give blocks whose worker is gone back to the queue; end what still runs of them here."""
+    recovered: list[int] = []
+    for block in AssociationBlock.objects.lost(at):
+        attempt = block.attempts.filter(number=block.attempt).first()
+        if attempt is not None:
+            end_recorded(attempt.process)
+        gives_up = block.n_failures + 1 >= settings.HCM_MAX_ATTEMPTS
+        reason = f"The worker {attempt.worker if attempt else '?'} was lost while it ran."
+        with transaction.atomic():
+            taken = (
+                AssociationBlock.objects.lost(at)
+                .filter(pk=block.pk, attempt=block.attempt)
+                .update(
+                    process_status=ProcessStatus.FAILED if gives_up else ProcessStatus.QUEUED,
+                    next_step=NextStep.REST if gives_up else NextStep.PROCESS,
+                    failure_kind=FailureKind.LOST if gives_up else FailureKind.NONE,
+                    reason=reason if gives_up else "",
+                    n_failures=F("n_failures") + 1,
+                    lease_until=None,
+                    needs_person=gives_up,
+                    asked_at=None,
+                    changed_at=at,
+                )
+            )
+            if taken and attempt is not None:
+                _close_lost(attempt, reason, at)
+        if taken:
+            logger.warning("%s: %s", block.ab_name, reason)
+            recovered.append(block.pk)
+    return recovered
+
+
+def _close_lost(attempt: Attempt, reason: str, at: dt.datetime) -> None:
+    job_dir = settings.HCM_DATA_DIR / attempt.job_dir
+    log = jobs.read_job_log(job_dir)[-LOG_TAIL:] if job_dir.exists() else ""
+    if job_dir.exists():
+        jobs.keep_log(job_dir, log)
+        jobs.clean_job(job_dir)
+    Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).update(
+        outcome=Outcome.LOST,
+        failure_kind=FailureKind.LOST,
+        reason=reason,
+        log=log.replace("\x00", ""),
+        finished_at=at,
+    )
