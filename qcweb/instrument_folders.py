@@ -9,6 +9,7 @@ from django.db import transaction
 
 from pipelines.domain import oca
 from pipelines.domain.instrument_file import InstrumentDefinition, parse_instrument
+from pipelines.domain.plan_file import parse_plan
 from pipelines.domain.toml_reader import DefinitionError
 from pipelines.models import Instrument
 from pipelines.services.instruments import load_instrument
@@ -24,6 +25,8 @@ from trending.models import QC1Table
 from trending.services.definitions import load_definitions
 
 FILES = ("instrument.toml", "rules.oca", "qc1.toml", "scores.toml", "reports.toml")
+# A folder may have it: windows in time for associations, and breakpoints.
+LEVELS = "levels.toml"
 
 
 class FolderError(Exception):
@@ -37,6 +40,7 @@ class InstrumentFolder:
     path: Path
     definition: InstrumentDefinition
     rules: str
+    levels: str
     tables: list[TableDefinition]
     score_rules: list[RuleDefinition]
     reports: list[ReportDefinition]
@@ -69,6 +73,7 @@ def read_folder(path: Path) -> InstrumentFolder:
         The first mistake found, as ``FILE:LINE: what``.
     """
     texts = {name: _read(path / name) for name in FILES}
+    levels = _read(path / LEVELS) if (path / LEVELS).exists() else ""
     try:
         tables = parse_tables(str(path / "qc1.toml"), texts["qc1.toml"])
         by_name = {table.name: table for table in tables}
@@ -76,12 +81,14 @@ def read_folder(path: Path) -> InstrumentFolder:
             path=path,
             definition=parse_instrument(str(path / "instrument.toml"), texts["instrument.toml"]),
             rules=texts["rules.oca"],
+            levels=levels,
             tables=tables,
             score_rules=parse_rules(str(path / "scores.toml"), texts["scores.toml"], by_name),
             reports=parse_reports(str(path / "reports.toml"), texts["reports.toml"], by_name),
-            digest=hashlib.sha256("\0".join(texts.values()).encode()).hexdigest(),
+            digest=hashlib.sha256("\0".join([*texts.values(), levels]).encode()).hexdigest(),
         )
         oca.parse(folder.rules)
+        parse_plan(str(path / LEVELS), levels)
     except DefinitionError as error:
         raise FolderError(str(error)) from error
     except oca.OcaSyntaxError as error:
@@ -102,14 +109,25 @@ def _read(path: Path) -> str:
 
 def load_folder(folder: InstrumentFolder, at: dt.datetime) -> Instrument:
     """Write a folder to the database: all of it or nothing."""
-    taken = QC1Table.objects.filter(name__in=[table.name for table in folder.tables]).exclude(
-        instrument__name=folder.definition.name
-    )
-    for table in taken.select_related("instrument"):
+    _refuse_what_belongs_to_others(folder)
+    with transaction.atomic():
+        instrument = load_instrument(
+            folder.definition, folder.rules, folder.levels, folder.digest, at
+        )
+        load_definitions(instrument, folder.tables, folder.score_rules, folder.reports, at)
+    return instrument
+
+
+def _refuse_what_belongs_to_others(folder: InstrumentFolder) -> None:
+    name = folder.definition.name
+    tables = QC1Table.objects.filter(name__in=[table.name for table in folder.tables])
+    for table in tables.exclude(instrument__name=name).select_related("instrument"):
         raise FolderError(
             f"{folder.path / 'qc1.toml'}: table {table.name} belongs to {table.instrument.name}."
         )
-    with transaction.atomic():
-        instrument = load_instrument(folder.definition, folder.rules, folder.digest, at)
-        load_definitions(instrument, folder.tables, folder.score_rules, folder.reports, at)
-    return instrument
+    for other in Instrument.objects.exclude(name=name):
+        # A frame would be of whichever instrument was read last.
+        for header_name in sorted({*other.header_names} & {*folder.definition.header_names}):
+            raise FolderError(
+                f"{folder.path / 'instrument.toml'}: instrume {header_name} belongs to {other.name}."
+            )

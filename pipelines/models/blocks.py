@@ -226,6 +226,9 @@ class CalibrationLink(models.Model):
     pro_catg = models.CharField(max_length=64)
     producer = models.ForeignKey(AssociationBlock, models.PROTECT, related_name="used_by")
     delta_days = models.FloatField(help_text="calibration minus block, mid-exposure")
+    level = models.PositiveSmallIntegerField(
+        default=0, help_text="0 within the calibration plan, 1 beyond it"
+    )
     is_required = models.BooleanField(default=True)
 
     class Meta:

@@ -78,6 +78,7 @@ class RuleSet(models.Model):
     instrument = models.ForeignKey(Instrument, models.CASCADE, related_name="rule_sets")
     version = models.PositiveIntegerField()
     text = models.TextField()
+    levels = models.TextField(blank=True, help_text="levels.toml: windows in time, breakpoints")
     digest = models.CharField(max_length=64)
     recorded_at = models.DateTimeField()
 

@@ -17,7 +17,7 @@ from pipelines.models import (
     ProcessStatus,
 )
 
-from .instruments import parsed
+from .instruments import parsed, plan_of
 
 # How far back and ahead a master is looked for: what a night costs does not grow with the archive.
 HORIZON_DAYS = 180.0
@@ -141,6 +141,7 @@ class _Choice:
     label: str
     offer: _Offer
     delta_days: float
+    level: int
     is_required: bool
 
 
@@ -170,12 +171,18 @@ def _associate(
     group = oca.Group(block.action, block.event, "", (), members, block.min_frames, 0)
     pool = oca.Pool(calib=(offer.candidate for offer in offers if offer.producer.pk != block.pk))
     choices: list[_Choice] = []
-    for match in oca.associate(action, group, pool, SETTINGS):
+    for match in oca.associate(action, group, pool, SETTINGS, plan=plan_of(block.rule_set.levels)):
         if match.is_missing and block.completeness == Completeness.COMPLETE:
             block.completeness = Completeness.INCOMPLETE
             block.incomplete_reason = match.text
         choices += [
-            _Choice(match.label, by_id[one.candidate.id], one.delta_days or 0.0, match.min_ret > 0)
+            _Choice(
+                match.label,
+                by_id[one.candidate.id],
+                one.delta_days or 0.0,
+                one.level,
+                match.min_ret > 0,
+            )
             for one in match.chosen
         ]
     return choices
@@ -229,6 +236,7 @@ def _write(block: AssociationBlock, choices: list[_Choice], at: dt.datetime) -> 
                 pro_catg=choice.offer.pro_catg,
                 producer=choice.offer.producer,
                 delta_days=choice.delta_days,
+                level=choice.level,
                 is_required=choice.is_required,
             )
             for choice in choices

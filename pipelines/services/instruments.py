@@ -8,11 +8,12 @@ from django.db import transaction
 
 from pipelines.domain import oca
 from pipelines.domain.instrument_file import InstrumentDefinition
+from pipelines.domain.plan_file import parse_plan
 from pipelines.models import Instrument, RawType, RuleSet
 
 
 def load_instrument(
-    definition: InstrumentDefinition, rules: str, digest: str, at: dt.datetime
+    definition: InstrumentDefinition, rules: str, levels: str, digest: str, at: dt.datetime
 ) -> Instrument:
     """Write an instrument, its raw types and, when they changed, a new version of its rules."""
     with transaction.atomic():
@@ -38,7 +39,7 @@ def load_instrument(
             },
         )
         _load_raw_types(instrument, definition)
-        _load_rules(instrument, rules, at)
+        _load_rules(instrument, rules, levels, at)
     return instrument
 
 
@@ -59,13 +60,18 @@ def _load_raw_types(instrument: Instrument, definition: InstrumentDefinition) ->
     instrument.raw_types.exclude(name__in=kept).delete()
 
 
-def _load_rules(instrument: Instrument, text: str, at: dt.datetime) -> None:
-    digest = hashlib.sha256(text.encode()).hexdigest()
+def _load_rules(instrument: Instrument, text: str, levels: str, at: dt.datetime) -> None:
+    digest = hashlib.sha256(f"{text}\0{levels}".encode()).hexdigest()
     newest = instrument.rule_sets.order_by("-version").first()
     if newest is None or newest.digest != digest:
         version = newest.version + 1 if newest else 1
         RuleSet.objects.create(
-            instrument=instrument, version=version, text=text, digest=digest, recorded_at=at
+            instrument=instrument,
+            version=version,
+            text=text,
+            levels=levels,
+            digest=digest,
+            recorded_at=at,
         )
 
 
@@ -77,3 +83,9 @@ def current_rules(instrument: Instrument) -> RuleSet:
 def parsed(text: str) -> oca.RuleFile:
     """Return the tree of a rule text; the same text is parsed once."""
     return oca.parse(text)
+
+
+@lru_cache(maxsize=64)
+def plan_of(levels: str) -> oca.AssociationPlan:
+    """Return the association plan of a ``levels.toml``; the same text is read once."""
+    return parse_plan("levels.toml", levels) if levels else oca.NO_PLAN

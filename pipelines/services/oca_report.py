@@ -77,7 +77,10 @@ def classified(frame: ReadFrame) -> Report:
 
 
 def organised(
-    rules: oca.RuleFile, raws: Sequence[ReadFrame], calibrations: Sequence[ReadFrame]
+    rules: oca.RuleFile,
+    raws: Sequence[ReadFrame],
+    calibrations: Sequence[ReadFrame],
+    plan: oca.AssociationPlan = oca.NO_PLAN,
 ) -> Report:
     """Group raw frames into blocks, associate them with each other's products and with masters."""
     frames = [oca.Frame(str(one.path), one.result.keywords) for one in raws]
@@ -87,7 +90,7 @@ def organised(
         oca.Candidate.of(oca.Frame(str(one.path), one.result.keywords))
         for one in (*raws, *calibrations)
     ]
-    found = oca.cascade(rules, groups, files)
+    found = oca.cascade(rules, groups, files, plan=plan)
     place = {index: n for n, index in enumerate(found.order)}
     return {
         "blocks": [_block(rules, found, block, tags, place) for block in found.blocks],

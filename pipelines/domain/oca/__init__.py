@@ -21,6 +21,7 @@ from .frames import Frame, FrameId, Group, reference_keywords
 from .lint import lint
 from .organise import organise
 from .parser import parse
+from .plan import NO_PLAN, AssociationPlan, Breakpoint, Window
 from .pools import Candidate, Pool
 from .printer import print_expression, print_rules
 from .products import VirtualProduct, products
@@ -40,8 +41,11 @@ from .tree import (
 
 __all__ = [
     "DEFAULT_SETTINGS",
+    "NO_PLAN",
     "Action",
+    "AssociationPlan",
     "Block",
+    "Breakpoint",
     "Candidate",
     "Cascade",
     "Chosen",
@@ -71,6 +75,7 @@ __all__ = [
     "Select",
     "Value",
     "VirtualProduct",
+    "Window",
     "associate",
     "cascade",
     "classify",

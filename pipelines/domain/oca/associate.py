@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .compiled import CompiledSelect, compiled_selects
 from .frames import Frame, FrameId, Group, id_key, number_of, reference_keywords
+from .plan import NO_PLAN, AssociationPlan
 from .pools import Candidate, Pool
 from .settings import DEFAULT_SETTINGS, OcaSettings
 from .tree import Action, Keywords, PoolName
@@ -75,6 +76,7 @@ def associate(
     *,
     mjd: float | None = None,
     accept: Callable[[Candidate], bool] | None = None,
+    plan: AssociationPlan = NO_PLAN,
 ) -> list[Match]:
     """Choose the calibrations of a group, one `Match` for each `select file` in order.
 
@@ -94,6 +96,8 @@ def associate(
     accept
         A last word on a candidate that would be taken next, asked best first and no more often
         than needed; a refused one makes room for the next.
+    plan
+        Windows in time with the level they give, and breakpoints; candidates beyond are left out.
 
     Examples
     --------
@@ -111,7 +115,7 @@ def associate(
     reference = reference_keywords(frames, settings)
     start = number_of(reference, "MJD-OBS") if mjd is None else mjd
     members = frozenset(frame.id for frame in frames)
-    search = _Search(members, reference, start, pool, accept or _accept_all)
+    search = _Search(members, reference, start, pool, accept or _accept_all, plan, action.name)
     return [search.match(select) for select in compiled_selects(action, settings)]
 
 
@@ -128,10 +132,13 @@ class _Search:
     mjd: float | None
     pool: Pool
     accept: Callable[[Candidate], bool]
+    plan: AssociationPlan
+    action: str
 
     def match(self, select: CompiledSelect) -> Match:
         passing = [c for c in self._suitable(select) if select.test(c.keywords, self.reference)]
-        ranked = sorted((self._judged(c, select) for c in passing), key=_rank)
+        judged = (self._judged(c, select) for c in passing)
+        ranked = sorted((chosen for chosen in judged if chosen is not None), key=_rank)
         return Match(
             select.rule.label,
             select.min_ret,
@@ -147,12 +154,17 @@ class _Search:
             return candidates
         return (candidate for candidate in candidates if candidate.id not in self.members)
 
-    def _judged(self, candidate: Candidate, select: CompiledSelect) -> Chosen:
+    def _judged(self, candidate: Candidate, select: CompiledSelect) -> Chosen | None:
+        """Return a candidate with its distance and level; None when the plan leaves it out."""
         is_in_plan = select.in_plan(candidate.keywords, self.reference)
         delta = None
         if candidate.mjd is not None and self.mjd is not None:
             delta = candidate.mjd - self.mjd
-        return Chosen(candidate, delta, 0 if is_in_plan else 1)
+        category = str(candidate.keywords.get("PRO.CATG", ""))
+        level = self.plan.level(self.action, select.rule.label, delta)
+        if level is None or self.plan.parted_by(category, candidate.mjd, self.mjd):
+            return None
+        return Chosen(candidate, delta, level if is_in_plan else max(level, 1))
 
     def _best(self, ranked: list[Chosen], max_ret: int | None) -> Iterator[Chosen]:
         n_left = len(ranked) if max_ret is None else max_ret

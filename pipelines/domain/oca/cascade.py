@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from .associate import Match, associate
 from .frames import Group, mixed_keywords
+from .plan import NO_PLAN, AssociationPlan
 from .pools import Candidate, Pool
 from .products import VirtualProduct, products
 from .settings import DEFAULT_SETTINGS, DeltaFrom, OcaSettings
@@ -118,6 +119,7 @@ def cascade(
     groups: Sequence[Group],
     files: Sequence[Candidate] = (),
     settings: OcaSettings = DEFAULT_SETTINGS,
+    plan: AssociationPlan = NO_PLAN,
 ) -> Cascade:
     """Associate all groups with each other's products and with the files at hand.
 
@@ -132,6 +134,8 @@ def cascade(
     settings
         Choices OCA leaves open. By default the products of an incomplete block do not count, so
         that the next best candidate is taken.
+    plan
+        Windows in time and breakpoints.
 
     Examples
     --------
@@ -153,7 +157,8 @@ def cascade(
         for index, found in enumerate(made)
         for product in found
     ]
-    resolver = _Resolver(rules, groups, made, Pool.sort(files, virtual, settings), settings)
+    pool = Pool.sort(files, virtual, settings)
+    resolver = _Resolver(rules, groups, made, pool, settings, plan)
     for index in resolver.starting_points():
         resolver.resolve(index, None, ())
     blocks = (resolver.blocks[index] for index in range(len(groups)))
@@ -174,6 +179,7 @@ class _Resolver:
     made: Sequence[Sequence[VirtualProduct]]
     pool: Pool
     settings: OcaSettings
+    plan: AssociationPlan
     blocks: dict[int, Block] = field(default_factory=dict)
     # A dict keeps the order found and drops repeats.
     cuts: dict[tuple[int, ...], None] = field(default_factory=dict)
@@ -202,7 +208,15 @@ class _Resolver:
         def accept(candidate: Candidate) -> bool:
             return self._may_feed(candidate, (*path, index), target_mjd)
 
-        found = associate(action, group, self.pool, self.settings, mjd=target_mjd, accept=accept)
+        found = associate(
+            action,
+            group,
+            self.pool,
+            self.settings,
+            mjd=target_mjd,
+            accept=accept,
+            plan=self.plan,
+        )
         reasons = tuple(self._reasons(group, found))
         doubts = tuple(self._doubts(action, found))
         return Block(index, group, made, tuple(found), reasons, doubts)

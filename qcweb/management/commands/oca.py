@@ -9,6 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pipelines.domain import oca
+from pipelines.domain.plan_file import parse_plan
+from pipelines.domain.toml_reader import DefinitionError
 from pipelines.services import oca_report
 from pipelines.services.ingest import find_frames
 
@@ -28,6 +30,7 @@ class Command(BaseCommand):
         organise = verbs.add_parser("organise", help="blocks and their cascade as JSON")
         organise.add_argument("--rules", required=True, type=Path, metavar="FILE")
         organise.add_argument("--calib", type=Path, metavar="DIR", help="masters and static tables")
+        organise.add_argument("--levels", type=Path, metavar="FILE", help="windows, breakpoints")
         organise.add_argument("directory", type=Path, metavar="DIR")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -58,7 +61,8 @@ class Command(BaseCommand):
         if options["calib"]:
             masters, more = oca_report.read_frames(rules, _files([options["calib"]]))
             unread += more
-        self.stdout.write(json.dumps(oca_report.organised(rules, raws, masters), indent=1))
+        plan = _plan(options["levels"])
+        self.stdout.write(json.dumps(oca_report.organised(rules, raws, masters, plan), indent=1))
         return self._say_unread(unread)
 
     def _rules(self, options: dict[str, Any]) -> oca.RuleFile:
@@ -74,6 +78,17 @@ class Command(BaseCommand):
         for one in unread:
             self.stderr.write(f"{one.path}: {one.reason}")
         return not unread
+
+
+def _plan(path: Path | None) -> oca.AssociationPlan:
+    if path is None:
+        return oca.NO_PLAN
+    try:
+        return parse_plan(str(path), path.read_text(encoding="utf-8"))
+    except DefinitionError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
 
 
 def _in_words(report: oca_report.Report) -> str:

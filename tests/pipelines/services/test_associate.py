@@ -31,7 +31,7 @@ action MAKE_DARK {
 
 
 def test_the_nearest_master_is_taken(take, tmp_path):
-    take(taken(tmp_path, later(BIAS, -3), later(BIAS, -1), BIAS, later(BIAS, 2), DARK))
+    take(taken(tmp_path, later(BIAS, -2), later(BIAS, -1), BIAS, later(BIAS, 2), DARK))
     dark = AssociationBlock.objects.get(raw_type="DARK")
     assert dark.calibrations.get().producer.mjd_obs == pytest.approx(dark.mjd_obs, abs=0.1)
 
@@ -86,3 +86,16 @@ def test_organising_again_changes_nothing(take, tmp_path):
     assert block is not None
     organise.organise_nights([(block.instrument_id, block.night)], timezone.now())
     assert list(AssociationBlock.objects.order_by("pk").values()) == before
+
+
+def test_a_master_beyond_the_plan_is_used_and_marked(take, tmp_path):
+    take(taken(tmp_path, later(BIAS, -2.5), DARK))
+    link = AssociationBlock.objects.get(raw_type="DARK").calibrations.get()
+    assert link.level == 1
+
+
+def test_a_master_beyond_all_windows_is_none(take, tmp_path):
+    # The rule itself would take it: its window is five days wide.
+    take(taken(tmp_path, later(BIAS, -4), DARK))
+    dark = AssociationBlock.objects.get(raw_type="DARK")
+    assert (dark.completeness, dark.incomplete_reason) == ("INCOMPLETE", "MASTER_BIAS 0 of 1")

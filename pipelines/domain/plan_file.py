@@ -1,0 +1,68 @@
+"""What ``levels.toml`` says: how near in time a calibration must be, and what parts two times."""
+
+import datetime as dt
+
+from .oca import AssociationPlan, Breakpoint, Window
+from .times import datetime_to_mjd
+from .toml_reader import Section, read_toml
+
+
+def parse_plan(file: str, source: str) -> AssociationPlan:
+    r"""Read windows and breakpoints.
+
+    Raises
+    ------
+    DefinitionError
+        With file and line of what is wrong.
+
+    Examples
+    --------
+    >>> plan = parse_plan("levels.toml", '[[associations]]\nlabel = "MASTER_BIAS"\n'
+    ...                   'plan_days = [-1, 1]\nextended_days = [-30, 30]')
+    >>> [plan.level("DARK", "MASTER_BIAS", days) for days in (-1.0, -2.0, -31.0)]
+    [0, 1, None]
+    """
+    top = read_toml(file, source)
+    windows: dict[tuple[str, str], tuple[Window, ...]] = {}
+    for part in top.sections("associations"):
+        key = (part.text("action", ""), part.text("label"))
+        if key in windows:
+            raise part.error("label", f"a second entry for {' '.join(filter(None, key))}")
+        windows[key] = tuple(_windows(part))
+    plan = AssociationPlan(windows, tuple(map(_breakpoint, top.sections("breakpoints"))))
+    top.done()
+    return plan
+
+
+def _windows(part: Section) -> list[Window]:
+    """Return the windows of an entry; later ones are worse."""
+    found = [
+        Window(*_ends(part, key), level)
+        for level, key in enumerate(("plan_days", "extended_days"))
+        if part.raw(key) is not None
+    ]
+    if not found:
+        raise part.error("", "plan_days or extended_days is needed")
+    part.done()
+    return found
+
+
+def _ends(part: Section, key: str) -> tuple[float, float]:
+    ends = part.numbers(key)
+    if len(ends) != 2 or ends[0] > ends[1]:
+        raise part.error(key, f"{key} = {ends}: expected [first, last] in days, e.g. [-1, 1]")
+    return ends[0], ends[1]
+
+
+def _breakpoint(part: Section) -> Breakpoint:
+    at = part.raw("at")
+    if not isinstance(at, dt.datetime):
+        raise part.error("at", f"at = {at!r}: expected a UT time such as 2024-01-31T12:00:00Z")
+    utc = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+    one = Breakpoint(
+        mjd=datetime_to_mjd(utc),
+        reason=part.text("reason"),
+        categories=frozenset(part.texts("categories", [])),
+    )
+    part.done()
+    return one
