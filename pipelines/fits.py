@@ -6,7 +6,9 @@ Real ESO headers have hundreds of cards, and parsing all of them costs twenty ti
 import gzip
 import hashlib
 import io
+import math
 import re
+import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,9 @@ _INT = re.compile(r"[+-]?\d+$")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 # A header of more cards than this is not a header: stop before memory does.
 MAX_HEADER_BLOCKS = 4000
+# More than any detector writes, and less than a file's position can be.
+MAX_DATA_BYTES = 1 << 50
+_BITPIX = (8, 16, 32, 64, -32, -64)
 
 
 class FitsError(Exception):
@@ -152,22 +157,44 @@ def _needed_size(file: BinaryIO, primary: list[bytes]) -> int:
 
 
 def _data_size(header: list[bytes]) -> int:
-    numbers = {
-        key: int(value)
-        for key, value in parse_keywords(header, _SizeKeys()).items()
-        if isinstance(value, int)
-    }
-    axes = [numbers.get(f"NAXIS{n + 1}", 0) for n in range(numbers.get("NAXIS", 0))]
+    """Return the bytes of a HDU's data.
+
+    Raises
+    ------
+    FitsError
+        The header asks for what no file has: reading on would not end, or end anywhere.
+    """
+    found = parse_keywords(header, _SizeKeys())
+    n_axes = _whole(found, "NAXIS", 0, 999)
+    axes = [_whole(found, f"NAXIS{n + 1}", 0) for n in range(n_axes)]
     if not axes:
         return 0
-    elements = 1
-    for axis in axes:
-        elements *= axis
-    return (
-        abs(numbers.get("BITPIX", 8))
+    if found.get("BITPIX") not in _BITPIX:
+        raise _impossible("BITPIX", found.get("BITPIX"))
+    elements = math.prod(axes)
+    size = (
+        abs(_whole(found, "BITPIX", 8, low=-64))
         // 8
-        * numbers.get("GCOUNT", 1)
-        * (numbers.get("PCOUNT", 0) + elements)
+        * _whole(found, "GCOUNT", 1)
+        * (_whole(found, "PCOUNT", 0) + elements)
+    )
+    if size > MAX_DATA_BYTES:
+        raise _impossible("size", size)
+    return size
+
+
+def _whole(
+    found: dict[str, Value], key: str, default: int, high: int = 1 << 62, *, low: int = 0
+) -> int:
+    value = found.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise _impossible(key, value)
+    return value
+
+
+def _impossible(key: str, value: object) -> FitsError:
+    return FitsError(
+        f"The header's {key} is not possible: {value!r}.", "Check how the file was written."
     )
 
 
@@ -272,7 +299,7 @@ def unpacked(path: Path) -> bytes:
             with uncompresspy.open(path, "rb") as file:
                 return bytes(file.read())
         return _funpacked(path)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError, zlib.error) as error:
         raise FitsError(
             f"The file cannot be uncompressed: {error}.", "Transfer it again."
         ) from error
@@ -294,5 +321,8 @@ def _funpacked(path: Path) -> bytes:
             else:
                 plain.append(hdu)
         target = io.BytesIO()
-        plain.writeto(target, output_verify="silentfix")
+        try:
+            plain.writeto(target, output_verify="silentfix")
+        except fits.VerifyError as error:
+            raise ValueError(str(error).strip().splitlines()[-1].strip()) from error
         return target.getvalue()

@@ -1,12 +1,16 @@
 """Typed readers for settings that come from the environment: a wrong value stops the start."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = {"1", "true", "yes", "on"}
+_DATABASES = "expected postgres://user:password@host:5432/name or sqlite:////path/to/file"
 _FALSE = {"", "0", "false", "no", "off"}
 
 
@@ -46,25 +50,49 @@ def directory(name: str, default: Path) -> Path:
     return Path(os.environ.get(name) or default).expanduser().resolve()
 
 
+def database(name: str, default: Path) -> dict[str, Any]:
+    """Return the database a URL names, PostgreSQL or SQLite; without one, SQLite in a file."""
+    url = os.environ.get(name)
+    if not url:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default)}
+    try:
+        parsed = dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {_DATABASES}.") from error
+    if not parsed["ENGINE"].endswith((".postgresql", ".sqlite3")):
+        raise ImproperlyConfigured(f"{name}: {parsed['ENGINE']} is not supported; {_DATABASES}.")
+    return dict(parsed)
+
+
 def secret(name: str, kept_in: Path) -> str:
     """Return the secret from ``name``, from the file ``name``_FILE names, or made once and kept."""
     if value := os.environ.get(name):
         return value
     if path := os.environ.get(f"{name}_FILE"):
         try:
-            return Path(path).read_text().strip()
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE={path!r}: {error.strerror}.") from error
-    return _kept_secret(kept_in)
+            value = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            said = getattr(error, "strerror", "not a text")
+            raise ImproperlyConfigured(f"{name}_FILE={path!r}: {said}.") from error
+        if not value:
+            raise ImproperlyConfigured(f"{name}_FILE={path!r}: the file is empty.")
+        return value
+    try:
+        return _kept_secret(kept_in)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{kept_in} cannot be made: {error.strerror}. Is HCM_DATA_DIR right?"
+        ) from error
 
 
 def _kept_secret(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Opened exclusively: of two processes that start at once, one writes and the other reads.
-    try:
-        with path.open("x") as file:
-            path.chmod(0o600)
-            file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
+    # Written beside it and linked: of two processes that start at once both read the whole one.
+    if not path.exists():
+        part = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        part.touch(mode=0o600)
+        part.write_text(secrets.token_urlsafe(50))
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(part)
+        part.unlink()
     return path.read_text()

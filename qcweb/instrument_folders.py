@@ -26,6 +26,7 @@ from trending.services.definitions import load_definitions
 
 FILES = ("instrument.toml", "rules.oca", "qc1.toml", "scores.toml", "reports.toml")
 # A folder may have it: windows in time for associations, and breakpoints.
+LONGEST_NAME = 64
 LEVELS = "levels.toml"
 
 
@@ -87,7 +88,7 @@ def read_folder(path: Path) -> InstrumentFolder:
             reports=parse_reports(str(path / "reports.toml"), texts["reports.toml"], by_name),
             digest=hashlib.sha256("\0".join([*texts.values(), levels]).encode()).hexdigest(),
         )
-        oca.parse(folder.rules)
+        _check_names(path / "rules.oca", oca.parse(folder.rules))
         parse_plan(str(path / LEVELS), levels)
     except DefinitionError as error:
         raise FolderError(str(error)) from error
@@ -96,15 +97,32 @@ def read_folder(path: Path) -> InstrumentFolder:
     return folder
 
 
+def _check_names(file: Path, rules: oca.RuleFile) -> None:
+    """Refuse names that the database has no room for: found now, not with the first frame."""
+    for action in rules.action_rules:
+        names = [(action.name, action.line)]
+        names += [(one.label, one.line) for one in action.files]
+        names += [(one.label, one.line) for one in action.products]
+        names += [(one.name, one.line) for one in action.recipes]
+        for name, line in names:
+            if len(name) > LONGEST_NAME:
+                raise FolderError(f"{file}:{line}: {name} is longer than {LONGEST_NAME} characters")
+
+
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise FolderError(f"{path}: the file is missing.") from error
     except UnicodeDecodeError as error:
         raise FolderError(f"{path}: byte {error.start} is not UTF-8.") from error
     except OSError as error:
         raise FolderError(f"{path}: {error.strerror}.") from error
+    if "\0" in text:
+        raise FolderError(
+            f"{path}:{text[: text.index(chr(0))].count(chr(10)) + 1}: it holds a NUL."
+        )
+    return text
 
 
 def load_folder(folder: InstrumentFolder, at: dt.datetime) -> Instrument:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import dj_database_url
 import plotly
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
@@ -94,15 +93,7 @@ SQLITE_OPTIONS = {
     "timeout": 30,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
-if url := env.text("DATABASE_URL"):
-    DATABASES = {"default": dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)}
-else:
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": str(HCM_DATA_DIR / "hcm.sqlite3"),
-        }
-    }
+DATABASES = {"default": env.database("DATABASE_URL", HCM_DATA_DIR / "hcm.sqlite3")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -192,6 +183,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(HCM_DATA_DIR / "beat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem"):
+    for _folder in ("queue", "control"):  # kombu does not make them
+        (BROKER_DIR / _folder).mkdir(parents=True, exist_ok=True)
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BROKER_DIR / "queue"),
         "data_folder_out": str(BROKER_DIR / "queue"),

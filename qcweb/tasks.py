@@ -1,20 +1,32 @@
 """Celery's tasks: only ids travel. A task that fails is seen to fail; the sweep comes again."""
 
+import logging
 from collections.abc import Sequence
 
 from celery import shared_task
 from django.utils import timezone
+from kombu.exceptions import ChannelError, OperationalError
 
 from pipelines.services.checksums import add_checksums
 from qcweb import workflow
 
+logger = logging.getLogger(__name__)
 
-def ask(block_ids: Sequence[int]) -> None:
-    """Tell the broker that these blocks have something to do."""
+
+def ask(block_ids: Sequence[int]) -> bool:
+    """Tell the broker that these blocks have something to do; False when it does not answer.
+
+    Nothing is lost then: the sweep asks for every block nobody has asked for.
+    """
+    try:
+        for block_id in block_ids:
+            advance.delay(block_id)
+    except (OperationalError, ChannelError, OSError) as error:
+        logger.warning("the broker does not take messages (%s), the sweep will ask", error)
+        return False
     if block_ids:
         workflow.note_asked(block_ids, timezone.now())
-    for block_id in block_ids:
-        advance.delay(block_id)
+    return True
 
 
 @shared_task

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock, NextStep, ProcessStatus
+from pipelines.models import AssociationBlock, NextStep, Outcome, ProcessStatus
 from pipelines.services.process import process_block, waiting_for
 from pipelines.services.recover import recover_lost
 from qcweb.certification.services import settle
@@ -58,12 +59,53 @@ def _take_step(block: AssociationBlock, step: NextStep) -> None:
         NextStep.CERTIFY: NextStep.REST,
     }[step]
     at = timezone.now()
-    with transaction.atomic():
-        taken = AssociationBlock.objects.filter(
-            pk=block.pk, attempt=block.attempt, next_step=step
-        ).update(next_step=after, changed_at=at)
-        if not taken or block.current_attempt is None:
-            return
+    try:
+        with transaction.atomic():
+            taken = _at_step(block, step).update(
+                next_step=after, next_try_at=None, changed_at=at, **_as_its_run_left_it(block)
+            )
+            if taken:
+                _do_step(block, step, at)
+    except Exception as error:
+        _note_failure(block, step, error, at)
+        raise
+
+
+def _at_step(block: AssociationBlock, step: NextStep) -> QuerySet[AssociationBlock]:
+    return AssociationBlock.objects.filter(pk=block.pk, attempt=block.attempt, next_step=step)
+
+
+def _as_its_run_left_it(block: AssociationBlock) -> dict[str, object]:
+    """Return what takes back the marks of a step that failed before and works now."""
+    run = block.current_attempt
+    if run is None or not block.n_failures:
+        return {}
+    return {
+        "n_failures": 0, "reason": run.reason, "is_degraded": run.outcome == Outcome.DEGRADED,
+    }  # fmt: skip
+
+
+def _note_failure(
+    block: AssociationBlock, step: NextStep, error: Exception, at: dt.datetime
+) -> None:
+    """Leave the block at its step for a while; after so many tries, for a person."""
+    gives_up = block.n_failures + 1 >= settings.HCM_MAX_ATTEMPTS
+    wait = dt.timedelta(seconds=settings.HCM_RETRY_S)
+    said = f"{type(error).__name__}: {error}".replace("\x00", "")[:1000]
+    _at_step(block, step).update(
+        next_step=NextStep.REST if gives_up else step,
+        next_try_at=None if gives_up else at + wait,
+        n_failures=F("n_failures") + 1,
+        # Shown on every page, and never certified by itself.
+        is_degraded=True,
+        reason=f"To {step.label} did not work. {said}",
+        needs_person=gives_up,
+        changed_at=at,
+    )
+
+
+def _do_step(block: AssociationBlock, step: NextStep, at: dt.datetime) -> None:
+    if block.current_attempt is not None:
         block.current_attempt.block = block
         if step == NextStep.EXTRACT:
             # With its scores at once: a value without one would look like "not scored" meanwhile.

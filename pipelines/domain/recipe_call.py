@@ -119,7 +119,9 @@ class LogReading:
     dropped: list[str] = field(default_factory=list)
 
 
-_LEVEL = re.compile(r"\[\s*(ERROR|WARNING)\s*\]\s*(?:[\w.]+:\s*)?(?:\[tid=\d+\]\s*)?(.*)")
+_LEVEL = re.compile(r"\[\s*(ERROR|WARNING)\s*\]\s*(?:[\w.]*:\s*)?(?:\[tid=\d+\]\s*)?(.*)")
+# CPL announces its list of errors before it names the first.
+_HEADLINE = re.compile(r"Dumping all \d+ error")
 _DROPPED = re.compile(r"\b(dropped|skipped|ignored|left out)\b", re.IGNORECASE)
 
 
@@ -132,7 +134,7 @@ def read_log(text: str) -> LogReading:
     reading = LogReading()
     for line in text.splitlines():
         match = _LEVEL.search(line)
-        if match and match[1] == "ERROR" and match[2].strip():
+        if match and match[1] == "ERROR" and match[2].strip() and not _HEADLINE.match(match[2]):
             reading.errors.append(match[2].strip())
         elif match and _DROPPED.search(match[2]):
             reading.dropped.append(match[2].strip())

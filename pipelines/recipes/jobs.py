@@ -47,7 +47,8 @@ def read_job_log(job_dir: Path) -> str:
     """Return the recipe's log; after a crash EsoRex's is still ``.logfile`` in the directory."""
     for path in (job_dir / "out" / "run.log", job_dir / ".logfile", job_dir / "terminal.log"):
         if path.exists() and path.stat().st_size:
-            return path.read_text(errors="replace")
+            # PostgreSQL takes no NUL.
+            return path.read_text(errors="replace").replace("\x00", "")
     return ""
 
 

@@ -39,6 +39,9 @@ def run_recipe(
         outcome = _run(call, job_dir, on_start, on_beat)
     except verify.UnusableError as error:
         outcome = RecipeOutcome(False, error.kind, error.reason)
+    except OSError as error:
+        # The job's directory, not a frame: the disk is full, or somebody removed it.
+        outcome = RecipeOutcome(False, Kind.RESOURCE, f"{call.recipe} could not be run: {error}")
     log = jobs.read_job_log(job_dir)[-LOG_TAIL:] if job_dir.exists() else ""
     return dataclasses.replace(
         outcome,
@@ -58,7 +61,7 @@ def _run(
     if call.runner == "esorex" and not esorex.is_available(call.pipeline):
         reason = f"EsoRex with the {call.pipeline} pipeline is not installed on this worker."
         raise verify.UnusableError(Kind.SETUP, reason)
-    inputs = verify.check_inputs(call)
+    inputs = verify.check_inputs(call, on_beat)
     jobs.make_job(job_dir, inputs.raws, call.calibrations)
     code = run_limited(
         command_of(call),

@@ -1,7 +1,7 @@
 """Looks at frames before a recipe runs and at products after it: exit code 0 proves nothing."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,10 @@ class CheckedInputs:
     dropped: list[str]
 
 
-def check_inputs(call: RecipeCall) -> CheckedInputs:
+def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -> CheckedInputs:
     """Check every input; leave out saturated and constant frames while enough remain.
+
+    `on_beat` is called after each frame: large ones take longer than a worker may be silent.
 
     Raises
     ------
@@ -47,12 +49,13 @@ def check_inputs(call: RecipeCall) -> CheckedInputs:
     dropped: list[str] = []
     shapes: dict[tuple[tuple[int, ...], ...], str] = {}
     for entry in call.raws:
-        images = list(_images(entry.path))
-        shapes.setdefault(tuple(image.shape for image in images), entry.path.name)
-        if problem := next(filter(None, map(_pixel_problem, images)), ""):
+        found = [(image.shape, _pixel_problem(image)) for image in _images(entry.path)]
+        shapes.setdefault(tuple(shape for shape, _ in found), entry.path.name)
+        if problem := next((problem for _, problem in found if problem), ""):
             dropped.append(f"{entry.path.name}: {problem}")
         else:
             kept.append(entry)
+        on_beat()
     if len(shapes) > 1:
         raise UnusableError(Kind.INPUT, _unequal(shapes))
     if len(kept) < call.min_frames:
@@ -86,6 +89,15 @@ def _check_file(path: Path) -> None:
 
 def _images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
     _check_file(path)
+    try:
+        yield from _read_images(path)
+    except (FitsError, OSError, ValueError, TypeError, LookupError, AstropyWarning) as error:
+        raise UnusableError(
+            Kind.INPUT, f"{path.name} cannot be read: {error or type(error).__name__}"
+        ) from error
+
+
+def _read_images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
     source: Any = path
     if path.suffix in {".gz", ".Z", ".fz"}:
         source = unpacked(path)
@@ -97,6 +109,8 @@ def _images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
 
 
 def _pixel_problem(image: np.ndarray[Any, np.dtype[Any]]) -> str:
+    if image.size == 0:
+        return "it holds no pixels"
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         return "it holds NaN or infinite pixels"
     low, high = image.min(), image.max()
@@ -121,7 +135,7 @@ def check_products(call: RecipeCall, job_dir: Path) -> list[MadeFile]:
     listing = job_dir / "out" / "products.json"
     if not listing.exists():
         raise UnusableError(Kind.PRODUCT, "The recipe ended with 0 and listed no products.")
-    made = [_made_file(job_dir, item) for item in json.loads(listing.read_text())]
+    made = [_made_file(job_dir, name, category) for name, category in _listed(listing)]
     missing = set(call.expected_products) - {product.category for product in made}
     if missing:
         raise UnusableError(
@@ -130,8 +144,20 @@ def check_products(call: RecipeCall, job_dir: Path) -> list[MadeFile]:
     return made
 
 
-def _made_file(job_dir: Path, item: dict[str, str]) -> MadeFile:
-    name = Path(item["name"]).name
+def _listed(listing: Path) -> list[tuple[str, str]]:
+    """Return name and category of each product; only the name counts, wherever it points to."""
+    try:
+        return [
+            (Path(item["name"]).name, str(item["category"]))
+            for item in json.loads(listing.read_text())
+        ]
+    except (ValueError, TypeError, LookupError) as error:
+        raise UnusableError(
+            Kind.PRODUCT, f"The recipe's list of products cannot be read: {error}"
+        ) from error
+
+
+def _made_file(job_dir: Path, name: str, category: str) -> MadeFile:
     path = job_dir / "out" / name
     if not path.exists():
         raise UnusableError(Kind.PRODUCT, f"The recipe lists {name}, which does not exist.")
@@ -144,7 +170,7 @@ def _made_file(job_dir: Path, item: dict[str, str]) -> MadeFile:
         raise UnusableError(Kind.PRODUCT, f"Product {name} is {keywords.problem}.")
     return MadeFile(
         name=name,
-        category=item["category"],
+        category=category,
         path=path,
         size=path.stat().st_size,
         data_md5=str(keywords.keywords.get("DATAMD5", "")),

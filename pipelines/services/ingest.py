@@ -47,7 +47,7 @@ class FileReport:
     note: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.done}" + (f" ({self.note})" if self.note else "")
+        return f"{printable(self.path)}: {self.done}" + (f" ({self.note})" if self.note else "")
 
 
 @dataclass
@@ -99,6 +99,18 @@ def _readers() -> _Readers:
     return _Readers(readers, wanted)
 
 
+def printable(path: Path) -> str:
+    """Return a name for people: what no terminal should see, and no database takes, is escaped."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(path)
+    )
+
+
+def _is_utf_8(path: Path) -> bool:
+    # Bytes that are not come as lone surrogates.
+    return not any("\ud800" <= one <= "\udfff" for one in str(path))
+
+
 def find_frames(directory: Path) -> Iterator[Path]:
     """Yield the files below a directory that look like frames, in a stable order."""
     for path in sorted(directory.rglob("*")):
@@ -114,7 +126,9 @@ def ingest(paths: Iterable[Path], at: dt.datetime) -> IngestReport:
     iterator = iter(paths)
     while chunk := list(itertools.islice(iterator, CHUNK)):
         known = dict(
-            RawFile.objects.filter(path__in=map(str, chunk), problem="").values_list("path", "size")
+            RawFile.objects.filter(
+                path__in=[str(path) for path in chunk if _is_utf_8(path)], problem=""
+            ).values_list("path", "size")
         )
         frames: list[RawFile] = []
         for path in chunk:
@@ -134,6 +148,8 @@ def _read(
 ) -> RawFile | FileReport:
     """Return an unsaved frame, or what else the file is."""
     try:
+        if not _is_utf_8(path):
+            raise FitsError("The file's name is not UTF-8.", "Rename it, then ingest it again.")
         # The same plain file at the same place with the same size: nothing to read again.
         if known.get(str(path)) == path.stat().st_size:
             return FileReport(path, Done.KNOWN)
@@ -146,7 +162,7 @@ def _read(
 
 def _refuse(path: Path, error: FitsError, at: dt.datetime) -> FileReport:
     RefusedFile.objects.update_or_create(
-        path=str(path),
+        path=str(path) if _is_utf_8(path) else printable(path),
         defaults={"reason": error.reason[:255], "advice": error.advice[:255], "last_seen_at": at},
         create_defaults={
             "reason": error.reason[:255],

@@ -128,7 +128,8 @@ def _ab_name(first: RawFile, group: oca.Group) -> str:
 
     A file may be in blocks of two actions; the second one's name says which.
     """
-    stem = safe_name(first.name.removesuffix(".fits"))
+    # Cut, so that what is added below has room: a file's name may be as long as the column.
+    stem = safe_name(first.name.removesuffix(".fits"))[:150]
     name = f"{stem}_{group.prefix}" if group.prefix else stem
     if AssociationBlock.objects.filter(ab_name=f"{name}.ab").exists():
         name = f"{name}_{safe_name(group.action)}"

@@ -1,5 +1,6 @@
 """Runs the recipe of one block: claim, run, and write what came of it only while it is ours."""
 
+import contextlib
 import datetime as dt
 import logging
 import os
@@ -15,7 +16,7 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from pipelines.domain.recipe_call import RecipeCall, RecipeOutcome, SofEntry
+from pipelines.domain.recipe_call import Kind, RecipeCall, RecipeOutcome, SofEntry
 from pipelines.models import (
     AssociationBlock,
     Attempt,
@@ -193,6 +194,12 @@ def _run(attempt: Attempt, calibrations: list[tuple[CalibrationLink, Product]]) 
         logger.warning("%s: attempt %d is late, its results are discarded", block.ab_name,
                        attempt.number, extra=said)  # fmt: skip
         _discard(attempt, job_dir)
+    except Exception as error:
+        # Nobody foresaw it. Said at once and tried again, not found as a lost worker later.
+        reason = f"The worker could not go on: {type(error).__name__}: {error}"
+        with contextlib.suppress(FencedError):
+            _finish(attempt, RecipeOutcome(False, Kind.RESOURCE, reason), job_dir)
+        raise
 
 
 def _record_process(attempt: Attempt, process: ProcessId) -> None:
@@ -287,11 +294,17 @@ def _record(attempt: Attempt, outcome: RecipeOutcome, at: dt.datetime) -> None:
     attempt.reason = outcome.reason
     attempt.argv = list(outcome.argv)
     attempt.return_code = outcome.return_code
-    attempt.log = outcome.log.replace("\x00", "")
+    attempt.log = outcome.log
     attempt.pipeline_version = outcome.pipeline_version
     attempt.finished_at = at
     attempt.duration_s = outcome.duration_s
-    attempt.save()
+    # Not `process`, which was recorded when the recipe started.
+    attempt.save(
+        update_fields=[
+            "outcome", "failure_kind", "reason", "argv", "return_code", "log",
+            "pipeline_version", "finished_at", "duration_s",
+        ]
+    )  # fmt: skip
 
 
 def _product_dir(attempt: Attempt) -> Path:

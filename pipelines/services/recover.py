@@ -65,6 +65,6 @@ def _close_lost(attempt: Attempt, reason: str, at: dt.datetime) -> None:
         outcome=Outcome.LOST,
         failure_kind=FailureKind.LOST,
         reason=reason,
-        log=log.replace("\x00", ""),
+        log=log,
         finished_at=at,
     )

@@ -2,7 +2,7 @@
 
 import csv
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from django.db.models import Count, Q
@@ -37,11 +37,11 @@ class FormatNegotiation(BaseContentNegotiation):
     def select_renderer(
         self,
         request: Request,
-        renderers: Sequence[BaseRenderer],
+        renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        wanted = request.GET.get("format")
-        chosen = next((one for one in renderers if one.format == wanted), renderers[0])
+        known = {one.format: one for one in renderers}
+        chosen = known.get(request.GET.get("format", ""), next(iter(known.values())))
         return chosen, chosen.media_type
 
 
@@ -181,7 +181,7 @@ def _is_number(text: str) -> bool:
 class SchemaView(SpectacularAPIView):
     """The OpenAPI schema of this API."""
 
-    renderer_classes = (OpenApiYamlRenderer, OpenApiJsonRenderer)
+    renderer_classes = [OpenApiYamlRenderer, OpenApiJsonRenderer]
     content_negotiation_class = FormatNegotiation
 
     @extend_schema(exclude=True)

@@ -1,6 +1,7 @@
 """Small words of the pages: glyphs, states, numbers, times."""
 
 import datetime as dt
+import re
 
 from django import template
 from django.utils.html import format_html
@@ -108,6 +109,16 @@ def clock(instant: dt.datetime | None) -> str:
 @register.filter
 def moment(instant: dt.datetime | None) -> str:
     return instant.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UT") if instant else "–"
+
+
+@register.filter
+def paragraphs(text: str) -> list[str]:
+    r"""Return the paragraphs of a text; a line end inside one is a blank.
+
+    >>> paragraphs("A text\nof two lines.\n\nAnother.")
+    ['A text of two lines.', 'Another.']
+    """
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
 @register.filter

@@ -1,6 +1,7 @@
 """Rows of a night that ran, kept to be put back before each test: the recipes run once."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.apps import apps
 from django.core.management.color import no_style
@@ -13,7 +14,7 @@ APPS = ("pipelines", "trending", "certification")
 class Snapshot:
     """The rows of our own tables."""
 
-    rows: dict[str, tuple[list[str], list[tuple[object, ...]]]]
+    rows: dict[str, tuple[list[str], list[tuple[Any, ...]]]]
 
     @classmethod
     def take(cls) -> "Snapshot":

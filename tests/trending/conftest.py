@@ -9,7 +9,7 @@ from pipelines.models import Instrument
 from trending.domain.definitions import parse_reports, parse_rules, parse_tables
 from trending.models import Origin, QC1Table
 from trending.services.definitions import load_definitions
-from trending.services.rows import NewRow, Source, store_rows
+from trending.services.rows import NewRow, RawValue, Source, store_rows
 
 TABLES = """
 [[tables]]
@@ -100,8 +100,8 @@ def table(load):
 
 
 def row(mjd=61101.5, detector="CHIP1", pro_catg="MASTER_BIAS", **values):
-    given = {"read_mode": "SLOW", "exptime": 0.0, "level": 100.0, "ron": 3.0, "lamp_on": False}
-    return NewRow(detector, mjd, pro_catg, given | values)
+    given: dict[str, RawValue] = {"read_mode": "SLOW", "exptime": 0.0, "level": 100.0, "ron": 3.0}
+    return NewRow(detector, mjd, pro_catg, given | {"lamp_on": False} | values)
 
 
 @pytest.fixture

@@ -5,11 +5,14 @@ import re
 from dataclasses import dataclass, field
 
 from pipelines.domain.times import datetime_to_mjd
-from pipelines.domain.toml_reader import DefinitionError, Section, read_toml
+from pipelines.domain.toml_reader import Section, read_toml
 
 from .limits import LimitsError, parse_limits
+from .setups import canonical
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+# A page of prose: no column of the database bounds it.
+PROSE = 100_000
 TYPES = ("float", "text", "flag")
 ROLES = ("filter", "")
 CLASSES = ("KPI", "HC", "CAL", "ENG")
@@ -65,7 +68,11 @@ class TableDefinition:
 
     def numbers(self) -> set[str]:
         """Return the names of the columns that can be scored and plotted."""
-        return {column.name for column in self.columns if column.type == "float"}
+        return {
+            column.name
+            for column in self.columns
+            if column.type == "float" and column.role != "filter"
+        }
 
 
 @dataclass(frozen=True)
@@ -133,24 +140,30 @@ class ReportDefinition:
 def parse_tables(file: str, source: str) -> list[TableDefinition]:
     """Read ``qc1.toml``; raises `DefinitionError` with file and line of what is wrong."""
     top = read_toml(file, source)
-    tables = [_table(part) for part in top.sections("tables", required=True)]
+    parts = top.sections("tables", required=True)
+    tables = [_table(part) for part in parts]
+    _refuse_doubles("table", "name", parts, [table.name for table in tables])
     top.done()
     return tables
+
+
+def _refuse_doubles(what: str, key: str, parts: list[Section], names: list[str]) -> None:
+    for n, name in enumerate(names):
+        if name in names[:n]:
+            raise parts[n].error(key, f"{what} {name} is there twice")
 
 
 def _table(part: Section) -> TableDefinition:
     table = TableDefinition(
         name=_name(part, "name"),
-        title=part.text("title"),
-        description=part.text("description", ""),
+        title=part.text("title", longest=200),
+        description=part.text("description", "", longest=PROSE),
         raw_types=part.texts("raw_types"),
         products=[_product(product) for product in part.sections("products", required=True)],
         columns=[_column(column) for column in part.sections("columns", required=True)],
     )
     names = [column.name for column in table.columns]
-    for name in names:
-        if names.count(name) > 1:
-            raise part.error("name", f"table {table.name}: column {name} is there twice")
+    _refuse_doubles("column", "name", part.sections("columns"), names)
     part.done()
     return table
 
@@ -164,9 +177,9 @@ def _name(part: Section, key: str) -> str:
 
 def _product(part: Section) -> ProductDefinition:
     product = ProductDefinition(
-        pro_catg=part.text("pro_catg"),
+        pro_catg=part.text("pro_catg", longest=64),
         extensions=part.one_of("extensions", EXTENSIONS, "primary"),
-        detector=part.text("detector", ""),
+        detector=part.text("detector", "", longest=32),
     )
     part.done()
     return product
@@ -176,12 +189,12 @@ def _column(part: Section) -> ColumnDefinition:
     column = ColumnDefinition(
         name=_name(part, "name"),
         keywords=part.texts("keyword"),
-        unit=part.text("unit", ""),
+        unit=part.text("unit", "", longest=32),
         type=part.one_of("type", TYPES),
         role=part.one_of("role", ROLES, ""),
         parameter_class=part.one_of("class", CLASSES, "ENG"),
         description=part.text("description"),
-        ucd=part.text("ucd", ""),
+        ucd=part.text("ucd", "", longest=64),
         missing=part.numbers("missing", []),
         is_default_x=part.flag("default_x"),
         is_default_y=part.flag("default_y"),
@@ -195,14 +208,10 @@ def _column(part: Section) -> ColumnDefinition:
 def parse_rules(file: str, source: str, tables: dict[str, TableDefinition]) -> list[RuleDefinition]:
     """Read ``scores.toml``; raises `DefinitionError`, also for a table or column nobody defines."""
     top = read_toml(file, source)
-    rules = [_rule(part, tables) for part in top.sections("rules")]
+    parts = top.sections("rules")
+    rules = [_rule(part, tables) for part in parts]
+    _refuse_doubles("rule", "table", parts, [rule.key for rule in rules])
     top.done()
-    seen: dict[str, int] = {}
-    for n, rule in enumerate(rules):
-        if rule.key in seen:
-            part = top.sections("rules")[n]
-            raise part.error("table", f"a second rule for {rule.key}")
-        seen[rule.key] = n
     return rules
 
 
@@ -214,7 +223,7 @@ def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
         table=table,
         parameter=parameter,
         setup=setup,
-        detector=part.text("detector", ""),
+        detector=part.text("detector", "", longest=32),
         limits=_limits(part, "limits", ...),
         average=part.one_of("average", AVERAGES, "MEDIAN"),
         window_days=part.optional_number("window_days", low=0.01, high=36525),
@@ -226,9 +235,13 @@ def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
         is_hc=part.flag("hc"),
         valid_from_mjd=_mjd(part, "valid_from", part.raw("valid_from", dt.date(1990, 1, 1))),
         valid_until_mjd=_mjd(part, "valid_until", valid_until) if valid_until else None,
-        author=part.text("author", "instrument folder"),
-        reason=part.text("reason"),
+        author=part.text("author", "instrument folder", longest=150),
+        reason=part.text("reason", longest=PROSE),
     )
+    if rule.valid_until_mjd is not None and rule.valid_until_mjd <= rule.valid_from_mjd:
+        raise part.error("valid_until", "valid_until is not after valid_from")
+    if len(rule.key) > 255:
+        raise part.error("setup", "table, parameter, setup and detector are too long together")
     part.done()
     return rule
 
@@ -243,7 +256,7 @@ def _target(part: Section, tables: dict[str, TableDefinition]) -> tuple[str, str
         if key not in table.filters():
             known = ", ".join(sorted(table.filters())) or "none"
             raise part.error("setup", f"{key} is no filter of {name}; its filters are {known}")
-    return name, parameter, setup
+    return name, parameter, {key: canonical(value) for key, value in setup.items()}
 
 
 def _limits(part: Section, key: str, default: object) -> str:
@@ -269,23 +282,21 @@ def parse_reports(
 ) -> list[ReportDefinition]:
     """Read ``reports.toml``; raises `DefinitionError`."""
     top = read_toml(file, source)
-    reports = [_report(part, tables) for part in top.sections("reports")]
+    parts = top.sections("reports")
+    reports = [_report(part, tables) for part in parts]
+    _refuse_doubles("report", "name", parts, [report.name for report in reports])
     top.done()
-    names = [report.name for report in reports]
-    for name in names:
-        if names.count(name) > 1:
-            raise DefinitionError(file, 1, f"report {name} is there twice")
     return reports
 
 
 def _report(part: Section, tables: dict[str, TableDefinition]) -> ReportDefinition:
     report = ReportDefinition(
         name=_name(part, "name"),
-        title=part.text("title"),
+        title=part.text("title", longest=200),
         group=_name(part, "group"),
         cadence_days=part.number("cadence_days", 1, low=0.01, high=3660),
-        description=part.text("description", ""),
-        tutorial=part.text("tutorial", ""),
+        description=part.text("description", "", longest=PROSE),
+        tutorial=part.text("tutorial", "", longest=PROSE),
         panels=[_panel(panel, tables) for panel in part.sections("panels", required=True)],
     )
     part.done()
@@ -294,7 +305,7 @@ def _report(part: Section, tables: dict[str, TableDefinition]) -> ReportDefiniti
 
 def _panel(part: Section, tables: dict[str, TableDefinition]) -> PanelDefinition:
     panel = PanelDefinition(
-        title=part.text("title"),
+        title=part.text("title", longest=200),
         datasets=[_dataset(one, tables) for one in part.sections("datasets", required=True)],
     )
     part.done()
@@ -307,7 +318,7 @@ def _dataset(part: Section, tables: dict[str, TableDefinition]) -> DatasetDefini
         table=table,
         parameter=parameter,
         setup=setup,
-        detector=part.text("detector", ""),
+        detector=part.text("detector", "", longest=32),
         average=part.one_of("average", AVERAGES, "MEDIAN"),
         remark=part.text("remark", ""),
     )

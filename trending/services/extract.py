@@ -8,9 +8,9 @@ from django.conf import settings
 
 from pipelines.fits import Value, all_keywords, read_headers
 from pipelines.models import Attempt, Product
-from trending.models import Origin, QC1Parameter, QC1Table
+from trending.models import Origin, QC1Parameter, QC1Row, QC1Table
 
-from .rows import NewRow, Source, Stored, store_rows
+from .rows import NewRow, Source, Stored, store_rows, supersede
 
 Keywords = Mapping[str, Value]
 
@@ -29,7 +29,14 @@ def extract(attempt: Attempt, at: dt.datetime) -> Stored:
             done = store_rows(table, rows, source, at)
             total.new += done.new
             total.replaced += done.replaced
+    supersede(_of_earlier_runs(attempt), at)
     return total
+
+
+def _of_earlier_runs(attempt: Attempt) -> list[int]:
+    """Return rows of the block's earlier runs that this one gave no new row for."""
+    rows = QC1Row.objects.current().filter(attempt__block=attempt.block_id)
+    return list(rows.exclude(attempt=attempt.pk).values_list("pk", flat=True))
 
 
 def _rows(table: QC1Table, products: list[Product], attempt: Attempt) -> Iterator[NewRow]:

@@ -132,7 +132,8 @@ def _rows(path: Path, content: str, table: QC1Table) -> tuple[list[int], list[Ne
             except ValueError as error:
                 problems.append(f"{path}:{reader.line_num}: {error}")
     except csv.Error as error:
-        problems.append(f"{path}:{max(1, reader.line_num)}: {error}")
+        # The inner reader has counted the line that could not be read, the outer one has not.
+        problems.append(f"{path}:{max(1, reader.reader.line_num)}: {error}")
     if problems:
         more = len(problems) - MAX_PROBLEMS
         rest = [f"… and {more} more"] if more > 0 else []

@@ -186,7 +186,7 @@ class _Writer:
             if before:
                 superseded.append(before[0])
             fresh[key] = (made, values)
-        self._supersede(superseded)
+        supersede(superseded, self.at)
         created = QC1Row.objects.bulk_create([made for made, _ in fresh.values()])
         replaced_keys = {key for key in fresh if key in current}
         for key, made in zip(fresh, created, strict=True):
@@ -242,15 +242,6 @@ class _Writer:
             self.series[key] = series.pk
         return self.series[key]
 
-    def _supersede(self, row_ids: list[int]) -> None:
-        if not row_ids:
-            return
-        QC1Row.objects.filter(pk__in=row_ids).update(is_current=False, superseded_at=self.at)
-        QC1Value.objects.filter(row__in=row_ids).update(state=ValueState.SUPERSEDED)
-        Score.objects.filter(row__in=row_ids, is_current=True).update(
-            is_current=False, superseded_at=self.at
-        )
-
     def _insert_values(
         self, rows: list[tuple[QC1Row, list[tuple[QC1Parameter, CleanValue]]]]
     ) -> None:
@@ -269,6 +260,17 @@ class _Writer:
                 for parameter, value in values
             ]
         )
+
+
+def supersede(row_ids: Sequence[int], at: dt.datetime) -> None:
+    """Take rows out of what is current, with their values and scores; they stay as history."""
+    if not row_ids:
+        return
+    QC1Row.objects.filter(pk__in=row_ids).update(is_current=False, superseded_at=at)
+    QC1Value.objects.filter(row__in=row_ids).update(state=ValueState.SUPERSEDED)
+    Score.objects.filter(row__in=row_ids, is_current=True).update(
+        is_current=False, superseded_at=at
+    )
 
 
 ValueTuple = tuple[int, int, float, float | None, str, str, int]

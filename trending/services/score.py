@@ -58,8 +58,9 @@ def _version(stored: ScoreRule) -> _Version:
     )
 
 
-def _specificity(stored: ScoreRule) -> tuple[bool, int]:
-    return bool(stored.detector), len(stored.setup)
+def _specificity(stored: ScoreRule) -> tuple[bool, int, str]:
+    # The key decides between equals: the database's order is another one every time.
+    return bool(stored.detector), len(stored.setup), stored.key
 
 
 def rules_for(series: Series, versions: Sequence[_Version]) -> list[_Version]:
@@ -100,7 +101,19 @@ def score_rows(row_ids: Sequence[int], at: dt.datetime) -> list[Score]:
             rules = rules_for(one, versions[one.parameter_id])
             made += _score_series(one, set(by_series[one.pk]), rules, at)
     _write(made, at)
+    _retire(row_ids, {score.series_id for score in made}, at)
     return made
+
+
+def _retire(row_ids: Sequence[int], judged: set[int], at: dt.datetime) -> None:
+    """Take back the scores of parameters that have no rule any more: they judge nothing now."""
+    for n in range(0, len(row_ids), CHUNK):
+        standing = Score.objects.filter(row__in=row_ids[n : n + CHUNK], is_current=True)
+        for pk, series, row in standing.exclude(series__in=judged).values_list(
+            "pk", "series_id", "row_id"
+        ):
+            Score.objects.filter(pk=pk).update(is_current=False, superseded_at=at)
+            QC1Value.objects.filter(series=series, row=row).update(score_result=None)
 
 
 def _score_series(

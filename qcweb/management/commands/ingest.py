@@ -25,7 +25,10 @@ class Command(BaseCommand):
         if not Instrument.objects.exists():
             raise CommandError("No instrument is known. Run: manage.py load_instruments")
         report = ingest(find_frames(directory.resolve()), timezone.now())
-        ask(report.to_advance)
+        if not ask(report.to_advance):
+            self.stderr.write(
+                "The broker does not answer; what is registered here is processed when it does."
+            )
         for line in report.files:
             if line.done == Done.REFUSED:
                 self.stderr.write(str(line))

@@ -19,7 +19,16 @@ from qcweb.problems import Problem, ProblemError
 from qcweb.web import looks
 from qcweb.web.board import BoardRow, make_row
 from qcweb.web.looks import Look
-from trending.models import BlockScore, QC1Parameter, QC1Value, Score, ValueState
+from trending.models import (
+    BlockScore,
+    Dataset,
+    QC1Parameter,
+    QC1Value,
+    Report,
+    Score,
+    ValueState,
+)
+from trending.services.health import matches
 
 # How much of a series a block's sparkline shows.
 SPARK_POINTS = 60
@@ -53,6 +62,7 @@ class ScoreLine:
     look: Look
     spark: "Spark | None"
     why: str
+    report: "Report | None"
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,8 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
         {
             "ab": found,
             "row": row,
-            "lines": lines,
+            "scored": [line for line in lines if line.score],
+            "unscored": [line for line in lines if not line.score],
             "red": [line for line in lines if line.score and line.score.result == 1],
             "frames": found.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs"),
             "calibrations": found.calibrations.select_related("producer").order_by("label"),
@@ -87,7 +98,7 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "standing": standing(found),
             "seen": entry.number if entry else 0,
             "neighbours": _neighbours(found),
-            "typed": request.session.pop("typed", {}).get(ab_name, ""),
+            "typed": _take_typed(request, ab_name),
         },
     )
 
@@ -129,7 +140,7 @@ def _history(found: AssociationBlock) -> list[tuple[Certification, Look]]:
 
 
 def score_lines(found: AssociationBlock) -> list[ScoreLine]:
-    """Return the block's values with scores, detector by detector; reds first."""
+    """Return the block's values with scores, detector by detector; reds first, unscored last."""
     if found.current_attempt_id is None:
         return []
     values = list(
@@ -144,14 +155,42 @@ def score_lines(found: AssociationBlock) -> list[ScoreLine]:
         ).select_related("rule")
     }
     sparks = _sparks([value for value in values if (value.series_id, value.row_id) in scores])
+    trends = _trends(found, values)
     lines = [
-        _line(value, scores.get((value.series_id, value.row_id)), sparks.get(value.series_id))
+        _line(
+            value,
+            scores.get((value.series_id, value.row_id)),
+            sparks.get(value.series_id),
+            trends.get(value.series_id),
+        )
         for value in values
     ]
-    return sorted(lines, key=lambda line: not (line.score and line.score.result == 1))
+    return sorted(lines, key=_redness)
 
 
-def _line(value: QC1Value, score: Score | None, spark: Spark | None) -> ScoreLine:
+def _redness(line: ScoreLine) -> int:
+    """Return the place of a value in the report: red, OK, and what could not be scored."""
+    results: list[int | None] = [1, 0, None]
+    return results.index(line.score.result) if line.score else len(results)
+
+
+def _trends(found: AssociationBlock, values: list[QC1Value]) -> dict[int, Report]:
+    """Return the report that draws each series, if one does."""
+    datasets = Dataset.objects.filter(
+        panel__report__instrument=found.instrument_id,
+        parameter__in={value.series.parameter_id for value in values},
+    ).select_related("panel__report__instrument")
+    return {
+        value.series_id: dataset.panel.report
+        for dataset in datasets
+        for value in values
+        if matches(dataset, value.series)
+    }
+
+
+def _line(
+    value: QC1Value, score: Score | None, spark: "Spark | None", report: Report | None
+) -> ScoreLine:
     return ScoreLine(
         parameter=value.series.parameter,
         detector=value.row.detector,
@@ -161,6 +200,7 @@ def _line(value: QC1Value, score: Score | None, spark: Spark | None) -> ScoreLin
         look=looks.result(score.result) if score else looks.NOTHING_YET,
         spark=spark,
         why=_why(value, score),
+        report=report,
     )
 
 
@@ -248,11 +288,24 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
         )
     except CertificationError as error:
         messages.error(request, error.message)
-        # What was typed is not lost: the page comes back with it.
-        request.session["typed"] = {ab_name: request.POST.get("comment", "")[:5000]}
+        _keep_typed(request, ab_name, request.POST.get("comment", "")[:5000])
         return redirect("block", ab_name=ab_name)
     messages.success(request, f"{ab_name}: {entry.get_decision_display()}.")
     return redirect("block", ab_name=ab_name)
+
+
+def _keep_typed(request: HttpRequest, ab_name: str, text: str) -> None:
+    """Keep what was typed: the page comes back with it."""
+    request.session["typed"] = request.session.get("typed", {}) | {ab_name: text}
+
+
+def _take_typed(request: HttpRequest, ab_name: str) -> str:
+    typed = request.session.get("typed", {})
+    if ab_name not in typed:
+        return ""
+    text = str(typed.pop(ab_name))
+    request.session["typed"] = typed
+    return text
 
 
 @require_POST

@@ -1,7 +1,9 @@
 """The AB monitor: one instrument, one night; and the list of nights."""
 
 import datetime as dt
+import hashlib
 
+from django.conf import settings
 from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -53,14 +55,25 @@ def nights(request: HttpRequest) -> HttpResponse:
     return render(request, "nights.html", {"lines": lines})
 
 
-def _night_stamp(request: HttpRequest, instrument: str, night: str) -> str:
-    """Return what a night's page depends on, so that an unchanged one is answered with 304."""
+def _night_stamp(request: HttpRequest, instrument: str, night: str) -> str | None:
+    """Return what a night's page depends on, so that an unchanged one is answered with 304.
+
+    For the live refresh only: a browser that opens the page anew would show the old one with its
+    old time, and call it stale.
+    """
+    if not request.headers.get("HX-Request"):
+        return None
     day = parse_night(night)
-    changed = AssociationBlock.objects.of_night(instrument, day).aggregate(
-        at=Max("changed_at"), n=Count("pk"), decided=Max("certifications__pk")
-    )
-    who = request.user.pk or 0
-    return f'"{changed["at"]}-{changed["n"]}-{changed["decided"]}-{who}"'
+    blocks = AssociationBlock.objects.of_night(instrument, day)
+    frames = RawFile.objects.filter(instrument__name=instrument, night=day)
+    parts = [
+        *blocks.aggregate(at=Max("changed_at"), n=Count("pk")).values(),
+        *blocks.aggregate(Max("certifications__pk"), Max("block_scores__pk")).values(),
+        *frames.aggregate(Max("pk"), Count("pk")).values(),
+        request.user.pk,
+        settings.VERSION,
+    ]
+    return hashlib.sha256(repr(parts).encode()).hexdigest().join('""')
 
 
 @condition(etag_func=_night_stamp)

@@ -117,6 +117,10 @@ def report(request: HttpRequest, instrument: str, name: str) -> HttpResponse:
             "look": _worst([one.look for one in panels]),
             "tabs": tabs,
             "days": chosen,
+            "downloads": {
+                "quarter": (at - dt.timedelta(days=90)).date(),
+                "year": (at - dt.timedelta(days=365)).date(),
+            },
             "ranges": [("90", "90 days"), ("365", "1 year"), ("all", "All")],
             "newest": _newest(found),
             "is_simulated": any(one.is_simulated for panel in panels for one in panel.datasets),

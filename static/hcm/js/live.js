@@ -31,6 +31,11 @@
   document.addEventListener("htmx:configRequest", (event) => {
     if (event.target.matches("[data-live-part]") && etag) event.detail.headers["If-None-Match"] = etag;
   });
+  // The title comes with htmx; the icon is the answer's, so that a tab in the background turns red too.
+  const icon = (page) => {
+    const link = new DOMParser().parseFromString(page, "text/html").querySelector("link[rel=icon]");
+    if (link) document.querySelector("link[rel=icon]").dataset.iconState = link.getAttribute("href");
+  };
   const fresh = (at) => {
     const line = document.querySelector("[data-fresh]");
     if (!line) return;
@@ -38,12 +43,37 @@
     line.querySelector("time").dateTime = time.toISOString();
     line.querySelector("[data-fresh-clock]").textContent = time.toISOString().slice(11, 19);
   };
-  document.addEventListener("htmx:afterRequest", (event) => {
+  // Before the swap: afterwards the part that asked is no longer in the page.
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
     if (!event.target.matches("[data-live-part]")) return;
     const { xhr } = event.detail;
     if (xhr.status !== 200 && xhr.status !== 304) return;
     etag = xhr.getResponseHeader("ETag") || etag;
+    if (xhr.status === 200) { icon(xhr.responseText); kept = keep(); }
     fresh(xhr.getResponseHeader("Date"));
   });
-  document.addEventListener("htmx:afterSettle", () => { document.dispatchEvent(new Event("partchange")); });
+  // What the new part does not know: the words of the search, how far tables are scrolled, what is
+  // unfolded, and where the focus is.
+  let kept = null;
+  const keep = () => {
+    const el = part();
+    const here = document.activeElement;
+    return {
+      search: el.querySelector("[data-search]")?.value,
+      scrolls: [...el.querySelectorAll(".scroll")].map((one) => one.scrollLeft),
+      folds: [...el.querySelectorAll("details")].map((one) => one.open),
+      focus: el.contains(here) && here.closest("[id]") ? { id: here.closest("[id]").id, href: here.getAttribute("href") } : null,
+    };
+  };
+  const putBack = () => {
+    const el = part();
+    if (!kept || !el) return;
+    const search = el.querySelector("[data-search]");
+    if (search && kept.search !== undefined) search.value = kept.search;
+    el.querySelectorAll(".scroll").forEach((one, n) => { one.scrollLeft = kept.scrolls[n] ?? 0; });
+    el.querySelectorAll("details").forEach((one, n) => { one.open = kept.folds[n] ?? one.open; });
+    if (kept.focus?.href) document.getElementById(kept.focus.id)?.querySelector(`[href="${CSS.escape(kept.focus.href)}"]`)?.focus({ preventScroll: true });
+    kept = null;
+  };
+  document.addEventListener("htmx:afterSettle", () => { putBack(); document.dispatchEvent(new Event("partchange")); });
 })();

@@ -1,93 +1,120 @@
 // Draws the panels of a report with plotly.js: numbers come as typed arrays from data-figure, colours
 // from the page's tokens. A point that belongs to a block opens it.
 (() => {
-  const draw = async (el) => {
-    let figure;
-    try {
-      const answer = await fetch(el.dataset.figure, { headers: { Accept: "application/json" } });
-      figure = await answer.json();
-      if (!answer.ok) throw new Error(figure.detail);
-    } catch (error) {
-      el.innerHTML = "";
-      const p = document.createElement("p");
-      p.className = "small quiet panel-body";
-      p.textContent = `The plot could not be drawn: ${error.message}. The values are safe; the table below has them.`;
-      el.append(p);
-      return;
-    }
-    el.figure = figure;
-    paint(el);
-  };
+  const DAY = 86400000;
+  const symbols = ["circle", "square", "triangle-up", "diamond"];
+  const Kinds = { f8: Float64Array, f4: Float32Array, i1: Int8Array };
   const decode = (typed) => {
     const bytes = Uint8Array.from(atob(typed.bdata), (c) => c.charCodeAt(0));
-    const Kind = { f8: Float64Array, f4: Float32Array, i1: Int8Array }[typed.dtype];
-    return Array.from(new Kind(bytes.buffer));
+    return Array.from(new Kinds[typed.dtype](bytes.buffer));
   };
-  const symbols = ["circle", "square", "triangle-up", "diamond"];
-  const DAY = 86400000;
+  const read = (set) => ({ ...set, time: decode(set.time), value: decode(set.value), lower: decode(set.lower), upper: decode(set.upper) });
+  // The night of an instant: the date of UT minus 21 h, as everywhere.
+  const night = (ms) => Math.floor((ms - 21 * 3600000) / DAY);
+  const quantity = (value) => String(Number(value.toPrecision(6))).replace("-", "−");
 
-  const traces = (set, n, unit) => {
+  // What the axis shows: limits and the bulk of the values, and whatever lies not too far from them.
+  // The rest are aliens: drawn at the border, with their value.
+  const range = (sets) => {
+    const values = sets.flatMap((set) => set.value).filter(Number.isFinite).sort((a, b) => a - b);
+    if (!values.length) return undefined;
+    const limits = sets.flatMap((set) => [...set.lower, ...set.upper]).filter(Number.isFinite);
+    const at = (share) => values[Math.round(share * (values.length - 1))];
+    const core = [at(0.05), at(0.95), ...limits];
+    const [low, high] = [core.reduce((a, b) => Math.min(a, b)), core.reduce((a, b) => Math.max(a, b))];
+    const span = high - low || Math.abs(high) || 1;
+    const near = values.filter((value) => value >= low - 0.75 * span && value <= high + 0.75 * span);
+    const [bottom, top] = [Math.min(low, near[0]), Math.max(high, near[near.length - 1])];
+    const pad = (top - bottom || span) * (near.length < values.length ? 0.16 : 0.08);
+    return [bottom - pad, top + pad];
+  };
+
+  const traces = (set, n, unit, [bottom, top]) => {
     const theme = plotTheme.traces();
-    const [time, value] = [decode(set.time), decode(set.value)];
-    const pick = (test) => time.map((_, i) => i).filter(test);
-    const make = (at, base, name) => ({
-      ...base, type: "scatter", x: at.map((i) => time[i]), y: at.map((i) => value[i]), name,
-      customdata: at.map((i) => [set.blocks[i], set.result[i] === 1 ? "NOK" : set.result[i] === 0 ? "OK" : "not scored"]),
-      hovertemplate: `%{y:.6g} ${unit}, %{customdata[1]}<br>%{x|%Y-%m-%d %H:%M:%S} UT<br>%{customdata[0]}<extra>${set.name}</extra>`,
+    const isAlien = (i) => set.value[i] < bottom || set.value[i] > top;
+    const pick = (test) => set.time.map((_, i) => i).filter(test);
+    const word = { 0: "OK", 1: "NOK" };
+    const make = (at, base, more) => ({
+      ...base, type: "scatter", x: at.map((i) => set.time[i]),
+      y: at.map((i) => Math.max(bottom, Math.min(top, set.value[i]))),
+      customdata: at.map((i) => [set.blocks[i], word[set.result[i]] || "not scored", quantity(set.value[i])]),
+      hovertemplate: `%{customdata[2]} ${unit}, %{customdata[1]}<br>%{x|%Y-%m-%d %H:%M:%S} UT<br>%{customdata[0]}<extra>${set.name}</extra>`,
+      ...more,
     });
     const point = { ...theme.point, marker: { ...theme.point.marker, symbol: symbols[n % 4], color: plotTheme.colour(`plot-${(n % 4) + 1}`) } };
     const grey = { mode: "markers", marker: { size: 6, symbol: "circle-open", color: plotTheme.colour("mute") } };
-    const out = [
-      make(pick((i) => set.result[i] === 0), point, "OK"),
-      make(pick((i) => set.result[i] < 0), grey, "not scored"),
-      make(pick((i) => set.result[i] === 1), theme.outlier, "outlier"),
+    const aliens = pick(isAlien);
+    const alien = make(aliens, theme.alien, {
+      text: aliens.map((i) => `${quantity(set.value[i])}  `), textfont: { color: plotTheme.colour("nok"), size: 11 }, textposition: "middle left",
+    });
+    alien.y = aliens.map((i) => (set.value[i] > top ? top - 0.05 * (top - bottom) : bottom + 0.05 * (top - bottom)));
+    alien.marker = { ...alien.marker, symbol: aliens.map((i) => (set.value[i] > top ? "triangle-up" : "triangle-down")) };
+    const newest = set.time.length ? night(set.time[set.time.length - 1]) : null;
+    return [
+      make(pick((i) => set.result[i] === 0 && !isAlien(i)), point),
+      make(pick((i) => set.result[i] < 0 && !isAlien(i)), grey),
+      make(pick((i) => set.result[i] === 1 && !isAlien(i)), theme.outlier),
+      alien,
+      make(pick((i) => night(set.time[i]) === newest && !isAlien(i)), theme.latest, { hovertemplate: undefined }),
     ];
-    // The latest night: the date of UT minus 21 h, as everywhere.
-    const night = (ms) => Math.floor((ms - 21 * 3600000) / DAY);
-    if (time.length) {
-      const last = night(time[time.length - 1]);
-      out.push({ ...make(pick((i) => night(time[i]) === last), theme.latest, "latest"), hovertemplate: undefined });
-    }
-    return out;
   };
-  const limitLines = (set) => {
-    const time = decode(set.time);
+  // Limits as they were at the time: steps; the band between them only where both are known throughout.
+  const limitLines = (set, alone) => {
+    const line = { color: plotTheme.colour("ink-2"), width: 1.25, dash: "7px,4px", shape: "hv" };
+    const banded = alone && set.time.length && [...set.lower, ...set.upper].every(Number.isFinite);
     return ["lower", "upper"].map((side) => ({
-      type: "scatter", mode: "lines", x: time, y: decode(set[side]).map((v) => (Number.isFinite(v) ? v : null)),
-      line: { color: plotTheme.colour("ink-2"), width: 1.25, dash: "7px,4px", shape: "hv" }, hoverinfo: "skip", connectgaps: false,
+      type: "scatter", mode: "lines", x: set.time, y: set[side].map((v) => (Number.isFinite(v) ? v : null)),
+      line, hoverinfo: "skip", connectgaps: false,
+      ...(banded && side === "upper" ? { fill: "tonexty", fillcolor: plotTheme.colour("plot-band") } : {}),
     }));
   };
-  const range = (sets) => {
-    // Average and limits decide the axis; what lies beyond is still there on zooming out.
-    const all = sets.flatMap((set) => [...decode(set.value), ...decode(set.lower), ...decode(set.upper)]).filter(Number.isFinite);
-    if (!all.length) return undefined;
-    const [low, high] = [Math.min(...all), Math.max(...all)];
-    const pad = (high - low || Math.abs(high) || 1) * 0.08;
-    return [low - pad, high + pad];
+  const notes = (sets) => {
+    const last = Math.max(...sets.map((set) => set.time[set.time.length - 1] ?? -Infinity));
+    if (!Number.isFinite(last)) {
+      return [{ text: "no data in this range", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 13, color: plotTheme.colour("ink-3") } }];
+    }
+    return [{
+      text: `<b>${new Date(last).toISOString().slice(0, 10)}</b>`, showarrow: false, xref: "paper", yref: "paper",
+      x: 1, y: 1, xanchor: "right", yanchor: "bottom", font: { size: 11, color: plotTheme.colour("act") },
+    }];
   };
   const paint = (el) => {
-    const { datasets, unit } = el.figure;
-    const n = datasets.reduce((sum, set) => sum + set.n, 0);
-    const data = datasets.flatMap((set, i) => [...limitLines(set), ...traces(set, i, unit)]);
-    const shapes = datasets.filter((set) => set.average !== null).map((set) => plotTheme.shapes.average(set.average));
+    const { sets, unit } = el.figure;
+    const axis = range(sets);
+    const data = sets.flatMap((set, i) => [...limitLines(set, sets.length === 1), ...traces(set, i, unit, axis || [0, 1])]);
     const layout = {
-      template: plotTheme.template(), ...plotTheme.layout, shapes,
-      xaxis: { type: "date" }, yaxis: { title: { text: unit, standoff: 6 }, range: range(datasets) },
-      annotations: n ? [] : [{ text: "no data in this range", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 13, color: plotTheme.colour("ink-3") } }],
+      template: plotTheme.template(), ...plotTheme.layout,
+      shapes: sets.filter((set) => set.average !== null).map((set) => plotTheme.shapes.average(set.average)),
+      xaxis: { type: "date", visible: Boolean(axis) }, yaxis: { title: { text: unit, standoff: 6 }, range: axis, visible: Boolean(axis) }, annotations: notes(sets),
     };
     window.Plotly.react(el, data, layout, plotTheme.config);
-    el.dataset.drawn = n;
-    if (!el.dataset.bound) {
-      el.dataset.bound = "1";
-      el.on("plotly_click", (event) => {
-        const name = event.points[0]?.customdata?.[0];
-        if (name) location.href = datasets[0].block_url.replace("AB", encodeURIComponent(name));
-      });
+    const outside = axis ? sets.flatMap((set) => set.value).filter((v) => v < axis[0] || v > axis[1]).length : 0;
+    const count = document.querySelector(`[data-aliens="${el.dataset.number}"]`);
+    if (count) count.textContent = `, ${outside} alien${outside === 1 ? "" : "s"}`;
+    el.dataset.drawn = sets.reduce((sum, set) => sum + set.n, 0);
+  };
+  const draw = async (el) => {
+    try {
+      const answer = await fetch(el.dataset.figure, { headers: { Accept: "application/json" } });
+      const figure = await answer.json();
+      if (!answer.ok) throw new Error(figure.detail);
+      el.figure = { ...figure, sets: figure.datasets.map(read) };
+    } catch (error) {
+      const p = document.createElement("p");
+      p.className = "small quiet panel-body";
+      p.textContent = `The plot could not be drawn: ${error.message}. The values are safe; the table below has them.`;
+      el.replaceChildren(p);
+      return;
     }
+    paint(el);
+    el.on("plotly_click", (event) => {
+      const name = event.points[0]?.customdata?.[0];
+      if (name) location.href = el.figure.sets[0].block_url.replace("AB", encodeURIComponent(name).replaceAll("%3A", ":"));
+    });
   };
   const all = () => document.querySelectorAll("[data-figure]");
-  document.addEventListener("DOMContentLoaded", () => { all().forEach(draw); });
   const repaint = () => all().forEach((el) => { if (el.figure) paint(el); });
+  document.addEventListener("DOMContentLoaded", () => { all().forEach(draw); });
   document.documentElement.addEventListener("themechange", repaint);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 })();

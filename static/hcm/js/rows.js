@@ -26,6 +26,10 @@
       tr.hidden = !fits || (tr.dataset.folds && closed.has(tr.dataset.folds));
       if (fits) shown += 1;
     });
+    document.querySelectorAll("[data-fold]").forEach((el) => {
+      el.setAttribute("aria-expanded", !closed.has(el.dataset.fold));
+      el.querySelector("[data-fold-word]").textContent = closed.has(el.dataset.fold) ? "Show" : "Hide";
+    });
     table()?.querySelectorAll("tr.cause").forEach((tr) => { tr.hidden = wanted.length > 0; });
     document.querySelectorAll("[data-shown]").forEach((el) => { el.textContent = shown; });
     document.querySelectorAll("[data-none]").forEach((el) => { el.hidden = shown > 0 || all.length === 0; });
@@ -47,10 +51,7 @@
     if (clear) { const box = document.querySelector("[data-search]"); box.value = ""; filter(); remember(); box.focus(); return; }
     const fold = event.target.closest("[data-fold]");
     if (fold) {
-      const open = fold.getAttribute("aria-expanded") !== "true";
-      fold.setAttribute("aria-expanded", open);
-      if (open) closed.delete(fold.dataset.fold); else closed.add(fold.dataset.fold);
-      fold.querySelector("[data-fold-word]").textContent = open ? "Hide" : "Show";
+      if (!closed.delete(fold.dataset.fold)) closed.add(fold.dataset.fold);
       filter();
       return;
     }
@@ -60,7 +61,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, textarea, select, dialog[open]")) {
-      if (event.key === "Escape" && event.target.matches("[data-search]")) event.target.blur();
+      // Leaves the field and keeps the words; the browser by itself would empty the field, not the filter.
+      if (event.key === "Escape" && event.target.matches("[data-search]")) { event.preventDefault(); event.target.blur(); }
       return;
     }
     const list = rows();

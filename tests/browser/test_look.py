@@ -1,0 +1,114 @@
+"""Every page in a real browser: nothing inaccessible, nothing wider than the window, in both themes."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.xdist_group("browser")]
+
+PAGES = {
+    "home": "/",
+    "nights": "/nights/",
+    "night": "{night}",
+    "frames": "{night}frames/",
+    "empty night": "/nights/UVES/2015-02-26/",
+    "block": "{red}",
+    "failed block": "{failed}",
+    "log": "{red}log/1/",
+    "report": "/reports/CCDCAM/read_noise/",
+    "empty report": "/reports/UVES/bias_level/",
+    "worklist": "/worklist/",
+    "tables": "/qc1/",
+    "table": "/qc1/ccdcam_bias/",
+    "reports": "/reports/",
+    "login": "/login/",
+    "patterns": "/patterns/",
+    "wall": "/#wall",
+}
+SERIOUS = {"serious", "critical"}
+# What is wider than the window, outside the frames that may scroll.
+TOO_WIDE = """() => {
+  const root = document.documentElement;
+  if (root.scrollWidth <= root.clientWidth) return [];
+  return [...document.querySelectorAll("body *")]
+    .filter((one) => one.getBoundingClientRect().right > root.clientWidth + 1 && !one.closest(".scroll"))
+    .map((one) => `${one.tagName.toLowerCase()}.${one.className.baseVal ?? one.className}`);
+}"""
+
+
+def address_of(observatory, name):
+    return PAGES[name].format(
+        night=observatory.night, red=observatory.block("red"), failed=observatory.block("failed")
+    )
+
+
+def open_as_quinn(visit, width, theme="light"):
+    quinn = visit(width=width, theme=theme)
+    quinn.open("/login/")
+    quinn.log_in("quinn", "quinn-certifies")
+    quinn.page.wait_for_load_state("load")
+    return quinn
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, observatory, theme):
+    quinn = open_as_quinn(visit, 1440, theme)
+    found = []
+    for name in PAGES:
+        quinn.open(address_of(observatory, name))
+        quinn.wait_for_plots()
+        for one in Axe().run(quinn.page).response["violations"]:
+            if one["impact"] in SERIOUS:
+                nodes = [node["html"][:160] for node in one["nodes"]][:3]
+                found.append((name, one["id"], one["help"], nodes))
+    assert found == [], "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390, 360])
+def test_nothing_scrolls_sideways(visit, observatory, width):
+    quinn = open_as_quinn(visit, width)
+    wide = {}
+    for name in PAGES:
+        quinn.open(address_of(observatory, name))
+        quinn.wait_for_plots()
+        if found := quinn.page.evaluate(TOO_WIDE):
+            wide[name] = found[:5]
+    assert wide == {}
+
+
+def test_the_wall_shows_instruments_and_what_needs_a_look_and_nothing_to_click(visit):
+    page = visit(width=1920, height=1080).open("/")
+    page.keyboard.press("w")
+    assert page.locator("body.wall").count() == 1
+    matrix = page.locator("table.matrix").bounding_box()
+    assert matrix["width"] > 1000
+    assert matrix["height"] > 200
+    assert page.locator("a.cell-nok").first.is_visible()
+    assert page.get_by_role("heading", name="Needs a look").is_visible()
+    for hidden in (page.locator(".nav"), page.get_by_role("heading", name="Worklist")):
+        assert not hidden.is_visible()
+    page.keyboard.press("w")
+    assert page.locator("body.wall").count() == 0
+
+
+def test_print_leaves_out_what_is_only_for_the_screen(visit, observatory):
+    quinn = visit(theme="dark")
+    page = quinn.open(observatory.night)
+    page.emulate_media(media="print")
+    for hidden in (".topbar", ".keybar", ".filters", ".stepper"):
+        assert not page.locator(hidden).first.is_visible(), hidden
+    assert page.locator("table.nights").is_visible()
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+
+
+def test_the_icon_and_the_title_say_the_state_and_the_clock_says_stale(visit, observatory):
+    page = visit().open("/")
+    icon = "() => document.querySelector('link[rel=icon]').getAttribute('href')"
+    assert "nok" in page.evaluate(icon)
+    assert page.title().endswith("NOK, Health Check Monitor")
+    page.evaluate(
+        "() => { document.querySelector('[data-fresh] time').dateTime = '2020-01-01T00:00:00Z'; }"
+    )
+    page.locator(".fresh.is-stale").wait_for()
+    assert "stale" in page.evaluate(icon)
+    assert page.get_by_text("the server does not answer").is_visible()

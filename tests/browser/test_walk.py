@@ -1,0 +1,225 @@
+"""A scientist's morning: from the red cell to the decision, by keyboard, in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import templates_of
+from tests.frames import DARK, later
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.xdist_group("browser")]
+
+# Where a plotted point of a score lies on the screen.
+PLACE = """(chart, word) => {
+  for (const trace of chart.data) {
+    const n = (trace.customdata || []).findIndex((one) => one[1] === word);
+    if (n < 0) continue;
+    const { xaxis, yaxis } = chart._fullLayout;
+    const box = chart.querySelector(".nsewdrag").getBoundingClientRect();
+    return [box.left + xaxis.d2p(trace.x[n]), box.top + yaxis.d2p(trace.y[n])];
+  }
+}"""
+
+
+def click_point(page, chart, word):
+    chart.scroll_into_view_if_needed()
+    x, y = chart.evaluate(PLACE, word)
+    page.mouse.move(x - 3, y - 3)
+    page.mouse.move(x, y, steps=4)
+    page.locator(".hoverlayer .hovertext").first.wait_for()
+    page.mouse.click(x, y)
+
+
+def test_from_the_red_cell_to_an_accepted_block(visit, observatory):
+    quinn = visit()
+    page = quinn.open("/")
+    expect(page).to_have_title(re.compile(r"^\d+ NOK, Health Check Monitor"))
+    page.locator("a.cell-nok", has_text="NOK").first.click()
+    expect(page).to_have_url(re.compile("/reports/CCDCAM/read_noise/"))
+    quinn.wait_for_plots()
+    panel = page.locator("section.panel", has=page.locator(".st-fill.st-nok"))
+    expect(panel).to_have_count(1)
+    chart = panel.locator(".chart")
+    assert int(chart.get_attribute("data-drawn")) == 2
+
+    click_point(page, chart, "NOK")
+    expect(page).to_have_url(re.compile(re.escape(observatory.block("red"))))
+    expect(page.get_by_role("heading", name="Why is it red?")).to_be_visible()
+
+    page.locator("#certify").get_by_role("link", name="Log in").click()
+    quinn.log_in("quinn", "quinn-certifies")
+    expect(page).to_have_url(re.compile(re.escape(observatory.block("red"))))
+    page.keyboard.press("a")
+    expect(page.get_by_role("radio", name="Accept")).to_be_checked()
+    page.keyboard.press("c")
+    expect(page.get_by_label("Comment")).to_be_focused()
+    page.keyboard.type("a true state: the amplifier was warm")
+    page.keyboard.press("Control+Enter")
+
+    expect(page.locator(".note-ok")).to_contain_text("accepted")
+    expect(page.locator("#history")).to_contain_text("the amplifier was warm")
+    expect(page.locator("#certify .st-accepted")).to_have_text("accepted")
+    page.keyboard.press("l")
+    expect(page).to_have_url(re.compile(re.escape(observatory.night)))
+    row = page.locator("tr[data-row]", has=page.locator(f'a[href="{observatory.block("red")}"]'))
+    expect(row.locator(".c-cert")).to_contain_text("accepted a true state")
+    expect(row.locator(".c-score")).to_contain_text("NOK")
+    page.goto(f"{quinn.base}/reports/CCDCAM/read_noise/")
+    quinn.wait_for_plots()
+    assert chart.evaluate(PLACE, "NOK") is not None
+
+    page.goto(quinn.base + observatory.block("red"))
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.locator(".note-ok")).to_contain_text("taken back")
+
+
+def test_a_conflict_in_the_browser_keeps_what_was_typed(visit, observatory):
+    first, second = visit(), visit()
+    for one in (first, second):
+        one.open(f"/login/?next={observatory.block('degraded')}")
+        one.log_in("quinn", "quinn-certifies")
+        one.page.get_by_role("radio", name="Accept").check()
+        one.page.get_by_label("Comment").fill(f"seen by {id(one)}")
+    first.page.get_by_role("button", name="Write the decision").click()
+    expect(first.page.locator(".note-ok")).to_contain_text("accepted")
+    second.page.get_by_role("button", name="Write the decision").click()
+    expect(second.page.get_by_role("alert")).to_contain_text("quinn has written “accepted”")
+    expect(second.page.get_by_label("Comment")).to_have_value(f"seen by {id(second)}")
+
+
+def test_the_keys_of_the_night(visit, observatory):
+    page = visit().open(observatory.night)
+    here = page.locator("tr.is-here th")
+    all_rows = page.locator("tr[data-row]")
+    first, second = (all_rows.nth(n).locator("th").inner_text() for n in (0, 1))
+    page.keyboard.press("j")
+    expect(here).to_have_text(first)
+    page.keyboard.press("j")
+    expect(here).to_have_text(second)
+    page.keyboard.press("k")
+    expect(here).to_have_text(first)
+    page.keyboard.press("G")
+    expect(here).to_have_text(all_rows.last.locator("th").inner_text())
+    page.keyboard.press("g")
+    page.keyboard.press("n")
+    expect(page.locator("tr.is-here[data-todo]")).to_have_count(1)
+    page.keyboard.press("/")
+    search = page.get_by_role("searchbox")
+    expect(search).to_be_focused()
+    page.keyboard.type("dark jn")
+    expect(page.locator("[data-shown]")).to_have_text("0")
+    expect(page.locator("[data-none]")).to_be_visible()
+    search.fill("dark")
+    expect(page.locator("tr[data-row]:visible")).to_have_count(1)
+    expect(page).to_have_url(re.compile("q=dark"))
+    page.keyboard.press("Escape")
+    expect(search).not_to_be_focused()
+    expect(search).to_have_value("dark")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys of this page")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    expect(page).to_have_url(re.compile(re.escape(observatory.block("dark"))))
+    page.goto(page.url.split("/blocks/")[0] + observatory.night)
+    page.keyboard.press("[")
+    expect(page).to_have_url(re.compile(observatory.nights[0]))
+    page.keyboard.press("]")
+    expect(page).to_have_url(re.compile(observatory.nights[1]))
+
+
+# Every key that the list of keys names does something on that page.
+@pytest.mark.parametrize("where", ["/", "night", "red", "/worklist/", "/reports/", "/qc1/"])
+def test_the_list_of_keys_names_only_keys_that_work(visit, observatory, where):
+    addresses = {"night": observatory.night, "red": observatory.block("red")}
+    address = addresses.get(where, where)
+    quinn = visit()
+    page = quinn.open(f"/login/?next={address}")
+    quinn.log_in("quinn", "quinn-certifies")
+    page.wait_for_load_state("load")
+    page.keyboard.press("?")
+    listed = page.get_by_role("dialog").locator("kbd").all_inner_texts()
+    page.keyboard.press("Escape")
+    prevented = """(key) => {
+      const event = new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true});
+      let acts = false;
+      event.preventDefault = () => { acts = true; };
+      document.body.dispatchEvent(event);
+      return acts || event.defaultPrevented;
+    }"""
+    silent = [
+        key
+        for key in dict.fromkeys(listed)
+        if key not in {"Esc", "Ctrl", "Enter", "?", "w", "[", "]", "j", "k", "l", "o"}
+        and not page.evaluate(prevented, key)
+    ]
+    assert silent == []
+    expected = {
+        "/": {"w", "?", "Esc"},
+        "/reports/": {"?", "Esc"},
+        "/qc1/": {"?", "Esc"},
+        "/worklist/": {"j", "k", "g", "G", "n", "o", "/", "?", "Esc"},
+        "night": {"j", "k", "g", "G", "n", "o", "/", "[", "]", "l", "?", "Esc"},
+        "red": {"j", "k", "l", "a", "r", "c", "Ctrl", "Enter", "?", "Esc"},
+    }
+    assert set(listed) == expected[where]
+
+
+def test_a_live_refresh_loses_nothing_and_can_be_held(visit, observatory, tmp_path):
+    quinn = visit()
+    page = quinn.open(observatory.night)
+    page.keyboard.press("/")
+    page.keyboard.type("bias")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    here = page.locator("tr.is-here").get_attribute("id")
+    n_rows = page.locator("tr[data-row]").count()
+    refresh = "() => window.htmx.trigger(document.querySelector('[data-live-part]'), 'live')"
+    with page.expect_response(lambda answer: observatory.night in answer.url) as first:
+        page.evaluate(refresh)
+    assert first.value.status == 200
+    page.wait_for_timeout(200)
+    with page.expect_response(lambda answer: observatory.night in answer.url) as second:
+        page.evaluate(refresh)
+    assert second.value.status == 304
+
+    page.get_by_role("button", name="Hold").click()
+    observatory.add(tmp_path / "more", templates_of(1)(later(DARK, 70 / 1440)))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(300)
+    assert asked == []
+    with page.expect_response(lambda answer: observatory.night in answer.url) as third:
+        page.get_by_role("button", name="Live").click()
+    assert third.value.status == 200
+    expect(page.locator("tr[data-row]")).to_have_count(n_rows + 1)
+    expect(page.get_by_role("searchbox")).to_have_value("bias")
+    assert page.locator("tr.is-here").get_attribute("id") == here
+    shown = page.locator("tr[data-row]:visible .c-type").all_inner_texts()
+    assert set(shown) == {"BIAS"}
+
+
+def test_a_zoom_survives_a_change_of_theme(visit):
+    quinn = visit()
+    page = quinn.open("/reports/CCDCAM/read_noise/")
+    quinn.wait_for_plots()
+    chart = page.locator(".chart").first
+    before = chart.evaluate("(el) => el._fullLayout.yaxis.range")
+    box = chart.locator(".nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 260, box["y"] + 120, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    zoomed = chart.evaluate("(el) => el._fullLayout.yaxis.range")
+    assert zoomed != before
+    colour = chart.evaluate("(el) => el._fullLayout.plot_bgcolor")
+    for _ in range(2):
+        page.get_by_role("button", name="Change the theme").click()
+    assert chart.evaluate("(el) => el._fullLayout.plot_bgcolor") != colour
+    assert chart.evaluate("(el) => el._fullLayout.yaxis.range") == zoomed

@@ -1,0 +1,169 @@
+"""Commands say what they did, what is wrong and what to do; their exit status tells a script."""
+
+import io
+import os
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from pipelines.models import AssociationBlock, RawFile, RefusedFile
+from tests.frames import BIAS, DARK, taken
+from trending.models import QC1Import, QC1Row
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def queue():
+    """The folder in which the embedded broker keeps messages, empty."""
+    for name in ("queue", "control"):
+        (settings.BROKER_DIR / name).mkdir(parents=True, exist_ok=True)
+    folder = settings.BROKER_DIR / "queue"
+    for message in folder.iterdir():
+        message.unlink()
+    return folder
+
+
+def run(*words):
+    """Run a command; return what it wrote, what it complained of, and its last words."""
+    out, err = io.StringIO(), io.StringIO()
+    last = ""
+    try:
+        call_command(*map(str, words), stdout=out, stderr=err)
+    except CommandError as error:
+        last = str(error) if error.returncode == 1 else f"ended with {error.returncode}"
+    return out.getvalue(), err.getvalue(), last
+
+
+def test_ingest_says_what_became_of_every_file_and_queues_the_work(instruments, tmp_path, queue):
+    frames = taken(tmp_path / "frames", BIAS)
+    (frames / "empty.fits").write_bytes(b"")
+    (frames / "notes.txt").write_text("not a frame")
+    out, err, last = run("ingest", frames)
+    assert err == f"{frames}/empty.fits: refused (The file is empty. Transfer it again.)\n"
+    assert out.count(": registered (BIAS)") == 3
+    assert out.endswith(f"{frames}: 1 refused, 3 registered; 1 new blocks, 1 queued\n")
+    assert last == ""
+    assert len(list(queue.iterdir())) == 1
+    assert "notes.txt" not in out + err
+
+
+def test_ingest_twice_finds_everything_known_and_queues_it_no_more(instruments, tmp_path, queue):
+    frames = taken(tmp_path / "frames", BIAS)
+    run("ingest", frames)
+    AssociationBlock.objects.update(next_step="REST")
+    out, _, _ = run("ingest", "--quiet", frames)
+    assert out == f"{frames}: 3 known; 0 new blocks, 0 queued\n"
+
+
+def test_ingest_goes_into_folders_and_takes_relative_names(instruments, tmp_path, monkeypatch):
+    taken(tmp_path / "frames", BIAS)
+    taken(tmp_path / "frames" / "more", DARK)
+    monkeypatch.chdir(tmp_path)
+    run("ingest", "frames")
+    assert RawFile.objects.count() == 6
+    assert all(path.startswith("/") for path in RawFile.objects.values_list("path", flat=True))
+
+
+def test_ingest_of_an_empty_directory_does_nothing(instruments, tmp_path):
+    assert run("ingest", tmp_path) == (f"{tmp_path}: no frames; 0 new blocks, 0 queued\n", "", "")
+
+
+def test_ingest_of_a_directory_that_is_not_there_fails(instruments, tmp_path):
+    file = tmp_path / "a.fits"
+    file.write_text("")
+    for path in (tmp_path / "gone", file):
+        assert run("ingest", path)[2] == f"{path}: there is no such directory."
+
+
+def test_ingest_before_any_instrument_is_loaded_says_what_to_run(tmp_path):
+    taken(tmp_path / "frames", BIAS)
+    assert run("ingest", tmp_path / "frames")[2] == (
+        "No instrument is known. Run: manage.py load_instruments"
+    )
+    assert not RefusedFile.objects.exists()
+
+
+def test_ingest_without_a_broker_registers_and_says_so(instruments, tmp_path, queue):
+    queue.rmdir()
+    queue.write_text("in the way")
+    try:
+        _, err, last = run("ingest", "--quiet", taken(tmp_path / "frames", BIAS))
+    finally:
+        queue.unlink()
+    assert "The broker does not answer; what is registered here is processed when it does." in err
+    assert (RawFile.objects.count(), last) == (3, "")
+    assert AssociationBlock.objects.get().asked_at is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"bad\xff.fits", b"line\nend.fits", b"\x1b[31mred.fits"],
+    ids=["bytes", "line", "escape"],
+)
+def test_ingest_of_a_name_no_terminal_takes_neither_breaks_nor_lies(instruments, tmp_path, name):
+    frames = taken(tmp_path / "frames", BIAS)
+    min(frames.iterdir()).rename(frames / os.fsdecode(name))
+    out, err, last = run("ingest", frames)
+    assert last == ""
+    assert (out + err).isascii()
+    assert "\x1b" not in out + err
+    assert len(out.splitlines()) + len(err.splitlines()) == 4
+    n_refused = RefusedFile.objects.count()
+    assert RawFile.objects.count() == 3 - n_refused
+    assert n_refused == (1 if b"\xff" in name else 0)
+    if n_refused:
+        assert RefusedFile.objects.get().reason == "The file's name is not UTF-8."
+        run("ingest", frames)
+        assert RefusedFile.objects.count() == 1
+
+
+def test_ingest_takes_the_longest_name_a_disk_allows(instruments, tmp_path):
+    frames = taken(tmp_path / "frames", BIAS)
+    for n, path in enumerate(sorted(frames.iterdir())):
+        path.rename(frames / f"{n}{'x' * 249}.fits")
+    assert run("ingest", frames)[2] == ""
+    assert len(AssociationBlock.objects.get().ab_name) <= 255
+
+
+@pytest.fixture
+def rows(instruments, tmp_path):
+    path = tmp_path / "ccdcam_bias.csv"
+    path.write_text(
+        "mjd_obs,detector,pro_catg,read_mode,bias_level\n61101.5,CHIP1,MASTER_BIAS,SLOW,1001\n"
+    )
+    return path
+
+
+def test_import_says_what_was_new(rows):
+    assert run("import_qc1", rows)[0] == f"{rows}: ccdcam_bias: 1 new, 0 replaced, 0 unchanged\n"
+    assert run("import_qc1", rows)[0] == f"{rows}: ccdcam_bias: 0 new, 0 replaced, 1 unchanged\n"
+    assert not QC1Row.objects.get().is_simulated
+
+
+def test_import_marks_simulated_rows_and_takes_another_table(rows):
+    other = rows.rename(rows.with_name("old_values.csv"))
+    run("import_qc1", "--simulated", "--table", "ccdcam_bias", other)
+    assert QC1Row.objects.get().is_simulated
+    assert QC1Import.objects.get().file_name == "old_values.csv"
+
+
+def test_import_of_many_files_takes_the_good_ones_and_fails(rows):
+    bad = rows.with_name("ccdcam_dark.csv")
+    bad.write_text("mjd_obs\nyesterday\n")
+    out, err, last = run("import_qc1", bad, rows)
+    assert err == f"{bad}:2: mjd_obs = 'yesterday' is not a number\n"
+    assert "1 new" in out
+    assert last == "1 of 2 files refused, all of each."
+
+
+def test_import_before_any_table_is_known_says_so(db, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("mjd_obs\n1\n")
+    assert "there is no table 'x'. Known are none." in run("import_qc1", path)[1]
+
+
+@pytest.mark.parametrize("words", [("ingest",), ("import_qc1",), ("ingest", "a", "b")])
+def test_a_command_without_its_arguments_says_how_it_is_used(words):
+    assert run(*words)[2].startswith("Error: ")

@@ -1,0 +1,86 @@
+"""How many queries each page makes: written down, and the same for one block as for many."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from pipelines.models import AssociationBlock, BlockFrame
+
+COUNTS = Path(__file__).parents[2] / "query_counts.json"
+UPDATE = os.environ.get("UPDATE_QUERY_COUNTS") == "1"
+NIGHT = "/nights/CCDCAM/2026-03-01/"
+PAGES = {
+    "home": "/",
+    "nights": "/nights/",
+    "night": NIGHT,
+    "frames": f"{NIGHT}frames/",
+    "worklist": "/worklist/",
+    "block": "/blocks/{red}/",
+    "block-log": "/blocks/{red}/log/1/",
+    "reports": "/reports/",
+    "report": "/reports/CCDCAM/read_noise/",
+    "report-figure": "/reports/CCDCAM/read_noise/figures/1/",
+    "tables": "/qc1/",
+    "table": "/qc1/ccdcam_bias/",
+    "patterns": "/patterns/",
+    "login": "/login/",
+    "health": "/health/",
+    "api:root": "/api/v1/",
+    "api:tables": "/api/v1/qc1/tables/",
+    "api:rows": "/api/v1/qc1/tables/ccdcam_bias/rows/",
+    "api:rows, csv": "/api/v1/qc1/tables/ccdcam_bias/rows/?format=csv",
+}
+
+
+@pytest.fixture
+def count(client, quinn):
+    """Open a page as Quinn and count the queries it makes, the reader's own included."""
+    client.force_login(quinn)
+
+    def counted(address):
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(address)
+            assert answer.status_code == 200, address
+            if answer.streaming:
+                b"".join(answer)
+        return len(queries)
+
+    return counted
+
+
+def multiply(blocks, times):
+    """Copy blocks with their frames, scores and values: a night of as many blocks more."""
+    for n in range(1, times + 1):
+        for block in blocks:
+            frames = list(block.block_frames.all())
+            scores = list(block.block_scores.all())
+            copy = AssociationBlock.objects.get(pk=block.pk)
+            copy.pk, copy.ab_name, copy.group_key = None, f"{n}_{block.ab_name}", f"{n}_{block.pk}"
+            copy.save()
+            for score in scores:
+                score.pk, score.block = None, copy
+                score.save()
+            BlockFrame.objects.bulk_create(
+                BlockFrame(block=copy, raw_file_id=one.raw_file_id) for one in frames
+            )
+
+
+def test_each_page_makes_as_many_queries_as_are_written_down(states, count):
+    found = {
+        name: count(address.format(red=states["red"].ab_name)) for name, address in PAGES.items()
+    }
+    if UPDATE:
+        COUNTS.write_text(json.dumps(found, indent=2) + "\n")
+    assert found == json.loads(COUNTS.read_text()), "UPDATE_QUERY_COUNTS=1 writes them anew"
+
+
+def test_the_number_of_queries_does_not_grow_with_the_blocks(states, count):
+    addresses = [address.format(red=states["red"].ab_name) for address in PAGES.values()]
+    before = {address: count(address) for address in addresses}
+    multiply(list(AssociationBlock.objects.all()), 5)
+    assert AssociationBlock.objects.count() == 48
+    assert {address: count(address) for address in addresses} == before

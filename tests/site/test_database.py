@@ -1,0 +1,46 @@
+"""What depends on the database runs on PostgreSQL too: the same tests, in a pytest of their own."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.site.services import ROOT, postgresql
+
+FILES = [
+    "tests/trending/test_models.py",
+    "tests/trending/services",
+    "tests/pipelines/test_models.py",
+    "tests/pipelines/services/test_ingest.py",
+    "tests/pipelines/services/test_process.py",
+    "tests/qcweb/certification",
+    "tests/qcweb/test_workflow.py",
+    "tests/qcweb/test_instrument_folders.py",
+]
+# A table of spoilt files, all of them refused before anything is written.
+NO_DATABASE = "a_mistake_is_named"
+LEAST = 350
+
+
+@pytest.mark.needs("initdb")
+@pytest.mark.xdist_group("postgresql")
+def test_what_depends_on_the_database_passes_on_postgresql():
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("HCM_", "PYTEST_")) and key != "DJANGO_SETTINGS_MODULE"
+    }
+    with postgresql() as url:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-n", "0", "-k", f"not {NO_DATABASE}", *FILES],
+            env=kept | {"DATABASE_URL": url}, cwd=ROOT, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert "database django.db.backends.postgresql" in done.stdout
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None
+    assert int(passed[1]) >= LEAST
+    # What SQLite leaves out is not left out here.
+    assert "tests/site/test_database.py runs it" not in done.stdout
