@@ -1,14 +1,19 @@
 """The embedded broker: a message is whole or not there; an unreadable one ends no worker."""
 
-import threading
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
 from queue import Empty
 
 import pytest
-from kombu import Connection, Exchange, Queue
+from kombu import Connection
 
 from qcweb.broker import Channel
 
 N = 300
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -28,34 +33,39 @@ def test_filesystem_means_our_transport(broker):
         assert isinstance(connection.channel(), Channel)
 
 
-def test_no_message_is_read_before_it_is_whole(broker):
-    # A name of its own: kombu remembers for the whole process what has been bound before.
-    queue = Queue("whole", Exchange("whole"), routing_key="whole")
-    sent = [threading.Thread(target=_send, args=(broker, queue, n)) for n in range(3)]
-    with broker() as connection:
+SENDER = """
+import sys
+from kombu import Connection
+from qcweb import broker
+
+broker.install()
+folder, n = sys.argv[1], int(sys.argv[2])
+options = {"data_folder_in": folder, "data_folder_out": folder, "control_folder": folder + "-control"}
+with Connection("filesystem://localhost", transport_options=options) as connection:
+    channel = connection.channel()
+    for number in range(n):
+        channel._put("blocks", {"id": f"{sys.argv[3]}-{number}"})
+"""
+
+
+def test_no_message_is_read_before_it_is_whole(tmp_path):
+    folder = tmp_path / "queue"
+    folder.mkdir()
+    senders = [
+        subprocess.Popen([sys.executable, "-c", SENDER, str(folder), str(N), str(who)], cwd=ROOT)
+        for who in range(3)
+    ]
+    got: set[str] = set()
+    deadline = time.monotonic() + 60
+    options = {"data_folder_in": str(folder), "data_folder_out": str(folder),
+               "control_folder": str(tmp_path / "control")}  # fmt: skip
+    with Connection("filesystem://localhost", transport_options=options) as connection:
         channel = connection.channel()
-        queue(channel).declare()
-        for thread in sent:
-            thread.start()
-        got: set[str] = set()
-        while len(got) < 3 * N:
-            try:
-                payload = channel._get("whole")
-            except Empty:
-                continue
-            got.add(payload["properties"]["delivery_tag"])
-        for thread in sent:
-            thread.join()
+        while len(got) < 3 * N and time.monotonic() < deadline:
+            with contextlib.suppress(Empty):
+                got.add(channel._get("blocks")["id"])
+    assert [sender.wait(10) for sender in senders] == [0, 0, 0]
     assert len(got) == 3 * N
-
-
-def _send(broker, queue, _number):
-    with broker() as connection:
-        producer = connection.Producer()
-        for n in range(N):
-            producer.publish(
-                {"n": n}, exchange=queue.exchange, routing_key="whole", declare=[queue]
-            )
 
 
 def test_messages_are_read_in_the_order_they_were_sent(broker):

@@ -74,10 +74,10 @@ def night_ends_right(site):
     for name in ("queue", "control"):
         (site.data_dir / "broker" / name).mkdir(parents=True, exist_ok=True)
     # Frames enough that the recipe does not end before it can be stopped.
-    many = dataclasses.replace(BIAS, n_frames=40)
+    many = dataclasses.replace(BIAS, n_frames=80)
     frames = taken(site.data_dir / "frames", many, dataclasses.replace(DARK, start=LATER))
+    site.run("ingest", str(frames))
     with worker(site) as first:
-        site.run("ingest", str(frames))
         recipe = until(lambda: stop_recipe_of(site), every_s=0.01)
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
