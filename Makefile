@@ -12,7 +12,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 demo: .venv/runtime ## three simulated nights, processed for real, in the browser (ARGS=--no-server: do it and exit)
-	@HCM_DEMO=1 HCM_ANONYMOUS_READ=1 HCM_LEASE_S=$${HCM_LEASE_S:-20} HCM_SWEEP_S=$${HCM_SWEEP_S:-2} $(BIN)/python manage.py demo $(ARGS)
+	@HCM_ANONYMOUS_READ=1 HCM_LEASE_S=$${HCM_LEASE_S:-20} HCM_SWEEP_S=$${HCM_SWEEP_S:-2} $(BIN)/python manage.py demo $(ARGS)
 
 test: .venv/dev ## install what the tests need, then check and test everything
 	@scripts/system-packages
@@ -35,7 +35,7 @@ worker: .venv/runtime ## one worker, with the sweep
 	@$(BIN)/python -m celery --app qcweb worker --beat --loglevel INFO
 
 bench: .venv/dev ## benchmarks, side by side (ONLY=group for one group)
-	@HCM_DEMO=1 HCM_ANONYMOUS_READ=1 $(BIN)/python manage.py bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+	@HCM_ANONYMOUS_READ=1 $(BIN)/python manage.py bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 shell: .venv/dev ## a Python shell with the models
 	@$(BIN)/python manage.py shell
@@ -44,7 +44,7 @@ query-counts: .venv/dev ## write the numbers of queries that pages make anew
 	@UPDATE_QUERY_COUNTS=1 $(BIN)/python -m pytest -q tests/qcweb/web/test_query_counts.py
 
 screenshots: .venv/dev ## take the pictures of docs/ from the demo's pages
-	@HCM_DEMO=1 HCM_ANONYMOUS_READ=1 $(BIN)/python manage.py screenshots
+	@HCM_ANONYMOUS_READ=1 $(BIN)/python manage.py screenshots
 
 requirements: ## compile the pinned requirements anew (needs uv)
 	UV_CUSTOM_COMPILE_COMMAND="make requirements" uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -q requirements.in -o requirements.txt

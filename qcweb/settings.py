@@ -17,7 +17,6 @@ VERSION = next(
 # Where all state lives: database, broker, frames, jobs, products, secret.
 HCM_DATA_DIR = env.directory("HCM_DATA_DIR", BASE_DIR / "var")
 HCM_ANONYMOUS_READ = env.flag("HCM_ANONYMOUS_READ")
-HCM_DEMO = env.flag("HCM_DEMO")
 HCM_INSTRUMENTS_DIRS = [
     BASE_DIR / "qcweb" / "instruments",
     *(Path(word).expanduser() for word in env.words("HCM_INSTRUMENTS_DIRS")),

@@ -1,19 +1,36 @@
 """What every page knows."""
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock
-from qcweb.access import may_certify
+from pipelines.models import AssociationBlock, Instrument
+from qcweb.access import Access, allows, may_certify
+from trending.models import QC1Import
 
 
 def house(request: HttpRequest) -> dict[str, object]:
+    # An answer to an unreadable request is made before anybody has asked who sent it.
+    user = getattr(request, "user", AnonymousUser())
+    may_read = allows(user, Access.READ)
     return {
         "version": settings.VERSION,
-        "is_demo": settings.HCM_DEMO,
+        "is_simulated_here": may_read and _has_simulated_values(),
         "now": timezone.now(),
-        "may_certify": may_certify(request.user) if hasattr(request, "user") else False,
-        "n_to_review": AssociationBlock.objects.filter(needs_person=True).count(),
+        "may_certify": may_certify(user),
+        "n_to_review": _count_open() if may_read else 0,
         "section": request.resolver_match.url_name if request.resolver_match else "",
     }
+
+
+def _count_open() -> int:
+    return AssociationBlock.objects.filter(needs_person=True).count()
+
+
+def _has_simulated_values() -> bool:
+    """Return whether some values here are simulated: every page that shows any says so."""
+    return (
+        Instrument.objects.filter(is_simulated=True).exists()
+        or QC1Import.objects.filter(is_simulated=True).exists()
+    )

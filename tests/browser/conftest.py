@@ -90,7 +90,7 @@ def observatory(tmp_path_factory) -> Iterator[Observatory]:
     if find_program("chromium") is None:
         pytest.skip("needs chromium: see packages.txt")
     folder = tmp_path_factory.mktemp("observatory")
-    site = Site(folder / "site", {"HCM_ANONYMOUS_READ": "1", "HCM_DEMO": "1"})
+    site = Site(folder / "site", {"HCM_ANONYMOUS_READ": "1"})
     site.run("migrate", "-v", "0")
     site.run("collectstatic", "-v", "0", "--noinput")
     site.run("load_instruments")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.site.services import ROOT, Site, free_port, postgresql, redis
 
-DEMO = {"HCM_DEMO": "1", "HCM_ANONYMOUS_READ": "1", "HCM_LEASE_S": "15", "HCM_SWEEP_S": "1"}
+DEMO = {"HCM_ANONYMOUS_READ": "1", "HCM_LEASE_S": "15", "HCM_SWEEP_S": "1"}
 KEYS = ["nights", "blocks", "successful", "failed", "incomplete", "scored", "nok", "certified",
         "qc1_rows", "seconds"]  # fmt: skip
 
