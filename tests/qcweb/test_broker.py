@@ -61,6 +61,7 @@ def test_no_message_is_read_before_it_is_whole(tmp_path):
                "control_folder": str(tmp_path / "control")}  # fmt: skip
     with Connection("filesystem://localhost", transport_options=options) as connection:
         channel = connection.channel()
+        assert isinstance(channel, Channel)
         while len(got) < 3 * N and time.monotonic() < deadline:
             with contextlib.suppress(Empty):
                 got.add(channel._get("blocks")["id"])
@@ -71,6 +72,7 @@ def test_no_message_is_read_before_it_is_whole(tmp_path):
 def test_messages_are_read_in_the_order_they_were_sent(broker):
     with broker() as connection:
         channel = connection.channel()
+        assert isinstance(channel, Channel)
         for n in range(50):
             channel._put("blocks", {"n": n})
         assert [channel._get("blocks")["n"] for _ in range(50)] == list(range(50))
@@ -79,6 +81,7 @@ def test_messages_are_read_in_the_order_they_were_sent(broker):
 def test_an_unreadable_message_is_left_out(broker, tmp_path, caplog):
     with broker() as connection:
         channel = connection.channel()
+        assert isinstance(channel, Channel)
         (tmp_path / "queue" / "1_a.blocks.msg").write_text("")
         with pytest.raises(Empty):
             channel._get("blocks")

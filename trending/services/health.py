@@ -98,8 +98,15 @@ def report_states(reports: Iterable[Report]) -> list[ReportState]:
                     for last in by_parameter.get(dataset.parameter_id, [])
                     if matches(dataset, last.series)
                 ]
+        state.values = _recent(state.values)
         states.append(state)
     return states
+
+
+def _recent(values: list[LastValue]) -> list[LastValue]:
+    """Leave out series that fell silent: what was red a year ago says nothing of today."""
+    newest = max((one.mjd_obs for one in values), default=0.0)
+    return [one for one in values if one.mjd_obs >= newest - CURRENT_DAYS]
 
 
 def current_scores(values: Iterable[LastValue]) -> dict[int, Score]:

@@ -65,7 +65,7 @@ def test_other_files_and_hidden_parts_are_left_alone(watch, tmp_path):
     assert watch.settled(200) == []
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # the command gives connections back between two looks
 def test_the_command_ingests_what_is_whole(instruments, tmp_path):
     taken(tmp_path, BIAS)
     out = io.StringIO()
@@ -74,7 +74,7 @@ def test_the_command_ingests_what_is_whole(instruments, tmp_path):
     assert "3 registered; 1 new blocks" in out.getvalue()
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_directory_that_never_was_is_an_error(instruments, tmp_path):
     shutil.rmtree(tmp_path)
     with pytest.raises(CommandError, match="there is no such directory"):

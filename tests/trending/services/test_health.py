@@ -96,6 +96,12 @@ def test_each_series_of_a_data_set_counts_and_others_do_not(judge):
     assert len(find_series(Dataset.objects.get())) == 2
 
 
+@pytest.mark.parametrize(("days", "n_nok"), [(6, 1), (8, 0)])
+def test_a_series_that_fell_silent_does_not_keep_a_report_red(judge, days, n_nok):
+    judge(row(mjd=DAY - days, level=200, detector="C9"), row(mjd=DAY, level=100))
+    assert (state().n_nok, state().last_mjd) == (n_nok, DAY)
+
+
 def test_of_two_values_of_one_instant_value_and_score_are_of_the_same_one(judge):
     judge(row(pro_catg="A", level=100), row(pro_catg="B", level=200))
     [last] = with_last_values(Series.objects.filter(parameter__name="level"))
