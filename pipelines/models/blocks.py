@@ -151,6 +151,7 @@ class AssociationBlock(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["instrument", "night"], name="block_of_night"),
+            models.Index(fields=["night"], name="block_by_night"),
             models.Index(
                 fields=["next_step", "next_try_at"],
                 name="block_not_at_rest",

@@ -36,10 +36,23 @@ class RawFile(models.Model):
     keywords = models.JSONField(default=dict)
     is_science = models.BooleanField(default=False)
     problem = models.CharField(max_length=255, blank=True, help_text="e.g. truncated")
+    modified_ns = models.BigIntegerField(default=0, help_text="the file's time when it was read")
+    # Empty until its night has been organised with it: an ingest that was ended in between is
+    # made good by the next one.
+    organised_at = models.DateTimeField(null=True)
     recorded_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["instrument", "night"], name="raw_file_of_night")]
+        indexes = [
+            models.Index(fields=["instrument", "night"], name="raw_file_of_night"),
+            models.Index(fields=["header_digest"], name="raw_file_by_digest"),
+            models.Index(fields=["path"], name="raw_file_by_path"),
+            models.Index(
+                fields=["instrument", "night"],
+                name="raw_file_to_organise",
+                condition=Q(organised_at=None),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["size", "header_digest"], name="raw_file_identity_once"

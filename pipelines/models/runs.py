@@ -38,7 +38,8 @@ class Attempt(models.Model):
     inputs = models.JSONField(default=list)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
-    duration_s = models.FloatField(null=True)
+    duration_s = models.FloatField(null=True, help_text="of the recipe")
+    qc_duration_s = models.FloatField(null=True, help_text="of reading and scoring its QC1 values")
 
     class Meta:
         ordering = ["-number"]

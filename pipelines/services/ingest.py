@@ -16,7 +16,7 @@ from pipelines.fits import FitsError, FitsFile, Value, read_fits
 from pipelines.models import Instrument, RawFile, RefusedFile
 
 from .instruments import current_rules, parsed
-from .organise import organise_nights
+from .organise import organise_new
 
 SUFFIXES = (".fits", ".fit", ".fits.gz", ".fits.Z", ".fits.fz")
 # Frames written in one transaction: SQLite's other writers wait that long.
@@ -122,14 +122,9 @@ def ingest(paths: Iterable[Path], at: dt.datetime) -> IngestReport:
     """Register frames, group them into blocks and associate calibrations. Running twice is safe."""
     report = IngestReport()
     readers = _readers()
-    touched: set[tuple[int, dt.date]] = set()
     iterator = iter(paths)
     while chunk := list(itertools.islice(iterator, CHUNK)):
-        known = dict(
-            RawFile.objects.filter(
-                path__in=[str(path) for path in chunk if _is_utf_8(path)], problem=""
-            ).values_list("path", "size")
-        )
+        known = _known_files(chunk)
         frames: list[RawFile] = []
         for path in chunk:
             found = _read(path, readers, known, at)
@@ -137,27 +132,42 @@ def ingest(paths: Iterable[Path], at: dt.datetime) -> IngestReport:
                 report.files.append(found)
             else:
                 frames.append(found)
-        touched |= _register(frames, report, at)
-    done = organise_nights(touched, at)
+        _register(frames, report, at)
+    done = organise_new(at)
     report.to_advance, report.new_blocks = done.to_advance, done.n_new
     return report
 
 
+def _known_files(paths: Sequence[Path]) -> dict[str, tuple[int, int]]:
+    """Return size and time of the plain files that need no reading again.
+
+    Damaged frames and those no rule classifies are read anew: they, or the rules, may be mended.
+    """
+    found = RawFile.objects.filter(
+        path__in=[str(path) for path in paths if _is_utf_8(path)], problem="", compression=""
+    ).exclude(raw_type="")
+    return {
+        path: (size, when) for path, size, when in found.values_list("path", "size", "modified_ns")
+    }
+
+
 def _read(
-    path: Path, readers: _Readers, known: Mapping[str, int], at: dt.datetime
+    path: Path, readers: _Readers, known: Mapping[str, tuple[int, int]], at: dt.datetime
 ) -> RawFile | FileReport:
     """Return an unsaved frame, or what else the file is."""
     try:
         if not _is_utf_8(path):
             raise FitsError("The file's name is not UTF-8.", "Rename it, then ingest it again.")
-        # The same plain file at the same place with the same size: nothing to read again.
-        if known.get(str(path)) == path.stat().st_size:
+        stat = path.stat()
+        if known.get(str(path)) == (stat.st_size, stat.st_mtime_ns):
             return FileReport(path, Done.KNOWN)
-        return _frame(path, read_fits(path, readers.wanted), readers.by_name, at)
+        frame = _frame(path, read_fits(path, readers.wanted), readers.by_name, at)
+        frame.modified_ns = stat.st_mtime_ns
     except FitsError as error:
         return _refuse(path, error, at)
     except OSError as error:
         return _refuse(path, FitsError(f"{error.strerror}.", "Check the file and its rights."), at)
+    return frame
 
 
 def _refuse(path: Path, error: FitsError, at: dt.datetime) -> FileReport:
@@ -234,54 +244,53 @@ def _number(keywords: dict[str, Value], key: str) -> float:
     raise FitsError(f"The header's {key} {problem}.", "Repair the header, then ingest again.")
 
 
-def _register(
-    frames: Sequence[RawFile], report: IngestReport, at: dt.datetime
-) -> set[tuple[int, dt.date]]:
-    """Write a chunk of frames; return the instruments' nights that have something new."""
-    touched: set[tuple[int, dt.date]] = set()
+def _register(frames: Sequence[RawFile], report: IngestReport, at: dt.datetime) -> None:
+    """Write a chunk of frames in one transaction."""
     if not frames:
-        return touched
+        return
     with transaction.atomic():
-        known = {
-            (size, digest)
-            for size, digest in RawFile.objects.filter(
-                header_digest__in=[frame.header_digest for frame in frames]
-            ).values_list("size", "header_digest")
-        }
-        fresh: list[RawFile] = []
+        stored: dict[str, list[RawFile]] = {}
+        for known in RawFile.objects.select_for_update().filter(
+            header_digest__in=[frame.header_digest for frame in frames]
+        ):
+            stored.setdefault(known.header_digest, []).append(known)
         for frame in frames:
-            identity = (frame.size, frame.header_digest)
-            if identity in known:
-                report.files.append(FileReport(Path(frame.path), Done.KNOWN))
-                continue
-            known.add(identity)
-            if _replace_damaged(frame):
-                report.files.append(FileReport(Path(frame.path), Done.REPLACED))
-            else:
-                fresh.append(frame)
-                report.files.append(_say(frame))
-            touched.add((frame.instrument_id, frame.night))
-        RawFile.objects.bulk_create(fresh)
+            alike = stored.setdefault(frame.header_digest, [])
+            report.files.append(_place(frame, alike))
         RefusedFile.objects.filter(path__in=[frame.path for frame in frames]).delete()
-    return touched
 
 
-def _replace_damaged(frame: RawFile) -> bool:
-    """Let a whole frame take the place of the cut one that came before it."""
-    if frame.problem:
-        return False
-    return bool(
-        RawFile.objects.filter(header_digest=frame.header_digest)
-        .exclude(problem="")
-        .update(
-            size=frame.size,
-            path=frame.path,
-            compression=frame.compression,
-            problem="",
-            checksum="",
-            recorded_at=frame.recorded_at,
-        )
-    )
+def _place(frame: RawFile, alike: list[RawFile]) -> FileReport:
+    """Store a frame among those with the same header: new, known, or in place of a damaged one."""
+    path = Path(frame.path)
+    same = next((one for one in alike if one.size == frame.size), None)
+    if same is not None:
+        if not same.raw_type and frame.raw_type:
+            _replace(same, frame)
+            return _say(frame)
+        if same.path == frame.path and same.modified_ns != frame.modified_ns:
+            RawFile.objects.filter(pk=same.pk).update(modified_ns=frame.modified_ns)
+        return FileReport(path, Done.KNOWN)
+    damaged = next((one for one in alike if one.problem), None)
+    if damaged is not None:
+        # One frame that arrives in pieces is one frame.
+        _replace(damaged, frame)
+        return _say(frame) if frame.problem else FileReport(path, Done.REPLACED)
+    if frame.problem and alike:
+        return FileReport(path, Done.KNOWN, f"a damaged copy, {frame.problem}")
+    frame.save()
+    alike.append(frame)
+    return _say(frame)
+
+
+def _replace(stored: RawFile, frame: RawFile) -> None:
+    """Let a stored frame be what is known of it now; its night is organised again."""
+    for name in ("size", "path", "compression", "problem", "modified_ns", "raw_type", "do_catg",
+                 "keywords", "is_science", "recorded_at"):  # fmt: skip
+        setattr(stored, name, getattr(frame, name))
+    stored.checksum = ""
+    stored.organised_at = None
+    stored.save()
 
 
 def _say(frame: RawFile) -> FileReport:

@@ -1,7 +1,7 @@
 """Frames of a night become association blocks, and each finds its master calibrations.
 
-Incremental: a night is organised again whenever frames arrive. What a person has decided is left
-alone; a block that has run and gets more frames runs again.
+Incremental: a night is organised again whenever frames arrive. A rejected block is left alone; any
+other that has run and gets more frames runs again, and its new result needs a new decision.
 """
 
 import datetime as dt
@@ -35,6 +35,12 @@ class Organised:
     to_advance: list[int] = field(default_factory=list)
 
 
+def organise_new(at: dt.datetime) -> Organised:
+    """Organise the nights that have frames nobody has organised yet."""
+    new = RawFile.objects.filter(organised_at=None).order_by()
+    return organise_nights(new.values_list("instrument", "night").distinct(), at)
+
+
 def organise_nights(nights: Iterable[tuple[int, dt.date]], at: dt.datetime) -> Organised:
     done = Organised()
     by_instrument: dict[int, list[dt.date]] = {}
@@ -47,6 +53,9 @@ def organise_nights(nights: Iterable[tuple[int, dt.date]], at: dt.datetime) -> O
             for night in ones:
                 _organise_night(instrument, night, at, done)
             done.to_advance += associate_blocks(instrument, ones, at)
+            RawFile.objects.filter(
+                instrument=instrument, night__in=ones, organised_at=None, recorded_at__lte=at
+            ).update(organised_at=at)
     return done
 
 
@@ -154,7 +163,12 @@ def _mid(members: list[RawFile]) -> float:
 
 
 def _add_frames(block: AssociationBlock, members: list[RawFile], at: dt.datetime) -> None:
-    """Bring a block's frames up to date; what has run runs again when its frames changed."""
+    """Bring a block's frames up to date; what has run runs again when its frames changed.
+
+    A rejected block is left as it was rejected: its frames are those of its product.
+    """
+    if block.is_withdrawn:
+        return
     have = {link.raw_file_id: link for link in block.block_frames.all()}
     fresh = [frame for frame in members if frame.pk not in have]
     BlockFrame.objects.bulk_create([BlockFrame(block=block, raw_file=frame) for frame in fresh])
@@ -164,8 +178,8 @@ def _add_frames(block: AssociationBlock, members: list[RawFile], at: dt.datetime
         block.incomplete_reason = f"too_small {n} of {needed}"
     elif block.incomplete_reason.startswith("too_small"):
         block.incomplete_reason = "not associated yet"
-    replaced = any(frame.recorded_at == at for frame in members if frame.pk in have)
-    if (fresh or replaced) and block.attempt and not block.is_withdrawn:
+    replaced = any(frame.organised_at is None for frame in members if frame.pk in have)
+    if (fresh or replaced) and block.attempt:
         block.process_status = ProcessStatus.CREATED
         block.next_step = NextStep.REST
         block.is_degraded = False
