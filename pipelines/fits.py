@@ -30,6 +30,8 @@ _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 MAX_HEADER_BLOCKS = 4000
 # More than any detector writes, and less than a file's position can be.
 MAX_DATA_BYTES = 1 << 50
+# Twice a raw frame of MUSE, the largest known here; a few bytes can unpack to terabytes.
+LARGEST_UNPACKED = 2 << 30
 _BITPIX = (8, 16, 32, 64, -32, -64)
 
 
@@ -288,21 +290,37 @@ def unpacked(path: Path) -> bytes:
     Raises
     ------
     FitsError
-        The compressed file is damaged.
+        The compressed file is damaged, or holds more than `LARGEST_UNPACKED` bytes.
     """
     try:
         if path.suffix == ".gz":
-            return gzip.decompress(path.read_bytes())
+            with gzip.open(path) as file:
+                return _bounded(file)
         if path.suffix == ".Z":
             import uncompresspy
 
             with uncompresspy.open(path, "rb") as file:
-                return bytes(file.read())
+                return _bounded(file)
         return _funpacked(path)
+    except MemoryError as error:
+        raise FitsError(
+            "There is no memory to uncompress the file.", "Uncompress it, then ingest it again."
+        ) from error
     except (OSError, EOFError, ValueError, LookupError, TypeError, zlib.error) as error:
         raise FitsError(
             f"The file cannot be uncompressed: {error}.", "Transfer it again."
         ) from error
+
+
+def _bounded(file: BinaryIO | gzip.GzipFile) -> bytes:
+    """Read a whole file, but no more than a frame can have: some files unpack without an end."""
+    content = bytes(file.read(LARGEST_UNPACKED + 1))
+    if len(content) > LARGEST_UNPACKED:
+        raise FitsError(
+            f"The file uncompresses to more than {LARGEST_UNPACKED >> 20} MiB.",
+            "Uncompress it, then ingest it again.",
+        )
+    return content
 
 
 def _funpacked(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """The embedded broker: kombu's `filesystem` transport, with the races that end workers closed.
 
 kombu writes a message under its final name, so that a worker can move and read it while it is still
-empty; the JSON error that follows ends the worker (kombu issue 1551). The same holds for the file of
+empty; the JSON error that follows ends the worker (a known defect of kombu). The same holds for the file of
 an exchange while its first queue is bound.
 """
 

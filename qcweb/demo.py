@@ -130,7 +130,7 @@ def progress() -> Progress:
 
 def summarise(nights: Sequence[Night], seconds: float) -> dict[str, float]:
     blocks = AssociationBlock.objects.filter(night__in=[night.label for night in nights])
-    scores = BlockScore.objects.filter(block__in=blocks, is_current=True)
+    scores = BlockScore.objects.standing().filter(block__in=blocks)
     return {
         "nights": blocks.values("night").distinct().count(),
         "blocks": blocks.count(),
@@ -181,7 +181,7 @@ def _tpl_start(block: AssociationBlock) -> str:
 
 def _differences(block: AssociationBlock, expected: Expectation) -> list[str]:
     ran = block.process_status in {ProcessStatus.SUCCESSFUL, ProcessStatus.FAILED}
-    score = BlockScore.objects.filter(block=block, is_current=True).first()
+    score = BlockScore.objects.standing().filter(block=block).first()
     entry = standing(block)
     facts = {
         "process": (block.process_status if ran else "NONE", expected.process),

@@ -25,8 +25,8 @@ from trending.models import QC1Table
 from trending.services.definitions import load_definitions
 
 FILES = ("instrument.toml", "rules.oca", "qc1.toml", "scores.toml", "reports.toml")
-# A folder may have it: windows in time for associations, and breakpoints.
 LONGEST_NAME = 64
+# A folder may have it: windows in time for associations, and breakpoints.
 LEVELS = "levels.toml"
 
 

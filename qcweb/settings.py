@@ -177,8 +177,17 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "blocks"
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "qcweb.tasks.sweep", "schedule": HCM_SWEEP_S},
-    "checksum": {"task": "qcweb.tasks.checksum", "schedule": 60.0},
+    # A round nobody had time for is not made up for: the next one does the same.
+    "sweep": {
+        "task": "qcweb.tasks.sweep",
+        "schedule": HCM_SWEEP_S,
+        "options": {"expires": HCM_SWEEP_S},
+    },
+    "checksum": {
+        "task": "qcweb.tasks.checksum",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(HCM_DATA_DIR / "beat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem"):

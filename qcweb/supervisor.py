@@ -90,7 +90,7 @@ class Supervisor:
             child.starts = [at for at in child.starts if time.monotonic() - at < SHORT_S]
             if len(child.starts) >= MANY_ENDS:
                 raise ChildEndedError(
-                    f"The {name} ended with {code}, the {MANY_ENDS}rd time within {SHORT_S:g} s. "
+                    f"The {name} ended with {code}, {MANY_ENDS} times within {SHORT_S:g} s. "
                     f"See {self.log_dir / name}.log"
                 )
             child.process = self._spawn(name, child.argv)

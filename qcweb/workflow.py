@@ -6,6 +6,7 @@ workers may call it for the same block at the same time: a step is taken once.
 
 import datetime as dt
 import logging
+import time
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, NextStep, Outcome, ProcessStatus
-from pipelines.services.process import process_block, waiting_for
+from pipelines.services.process import note_qc_duration, process_block, waiting_for
 from pipelines.services.recover import recover_lost
 from qcweb.certification.services import settle
 from trending.services.extract import extract
@@ -55,7 +56,6 @@ def _take_step(block: AssociationBlock, step: NextStep) -> None:
     """Do a step that only writes to the database, and move to the next, in one transaction."""
     after = {
         NextStep.EXTRACT: NextStep.CERTIFY,
-        NextStep.SCORE: NextStep.CERTIFY,
         NextStep.CERTIFY: NextStep.REST,
     }[step]
     at = timezone.now()
@@ -109,10 +109,10 @@ def _do_step(block: AssociationBlock, step: NextStep, at: dt.datetime) -> None:
         block.current_attempt.block = block
         if step == NextStep.EXTRACT:
             # With its scores at once: a value without one would look like "not scored" meanwhile.
+            started = time.monotonic()
             extract(block.current_attempt, at)
             score_block(block, at)
-        elif step == NextStep.SCORE:
-            score_block(block, at)
+            note_qc_duration(block.current_attempt, time.monotonic() - started)
         else:
             settle(block, at)
 

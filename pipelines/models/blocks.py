@@ -48,7 +48,6 @@ class NextStep(models.TextChoices):
     REST = "REST", "at rest"
     PROCESS = "PROCESS", "run the recipe"
     EXTRACT = "EXTRACT", "read and score its QC1 parameters"
-    SCORE = "SCORE", "score it again"
     CERTIFY = "CERTIFY", "certify, or ask a person"
 
 

@@ -1,24 +1,33 @@
 """The private directory of a run: its frames under plain names, its SOF, its room for products."""
 
+import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.domain.recipe_call import SofEntry, safe_name
 from pipelines.fits import unpacked
 
+logger = logging.getLogger(__name__)
+
 _COMPRESSED = {".gz", ".Z", ".fz"}
 
 
-def make_job(job_dir: Path, raws: list[SofEntry], calibrations: tuple[SofEntry, ...]) -> None:
+def make_job(
+    job_dir: Path,
+    raws: list[SofEntry],
+    calibrations: tuple[SofEntry, ...],
+    on_beat: Callable[[], None] = lambda: None,
+) -> None:
     """Lay out an empty directory with links to the inputs and the set of frames."""
     shutil.rmtree(job_dir, ignore_errors=True)
     (job_dir / "out").mkdir(parents=True)
-    lines = [
-        f"{_place(entry.path, job_dir / folder)} {safe_name(entry.tag)}"
-        for folder, entries in (("raw", raws), ("cal", calibrations))
-        for entry in entries
-    ]
+    lines = []
+    for folder, entries in (("raw", raws), ("cal", calibrations)):
+        for entry in entries:
+            lines.append(f"{_place(entry.path, job_dir / folder)} {safe_name(entry.tag)}")
+            on_beat()
     (job_dir / "in.sof").write_text("\n".join(lines) + "\n")
 
 
@@ -50,6 +59,17 @@ def read_job_log(job_dir: Path) -> str:
             # PostgreSQL takes no NUL.
             return path.read_text(errors="replace").replace("\x00", "")
     return ""
+
+
+def tidy(job_dir: Path, log: str) -> None:
+    """Leave the log and the set of frames; a directory that resists is logged and left."""
+    if not job_dir.exists():
+        return
+    try:
+        keep_log(job_dir, log)
+        clean_job(job_dir)
+    except OSError as error:
+        logger.warning("%s: not tidied up: %s", job_dir, error)
 
 
 def clean_job(job_dir: Path) -> None:

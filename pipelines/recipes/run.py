@@ -62,7 +62,7 @@ def _run(
         reason = f"EsoRex with the {call.pipeline} pipeline is not installed on this worker."
         raise verify.UnusableError(Kind.SETUP, reason)
     inputs = verify.check_inputs(call, on_beat)
-    jobs.make_job(job_dir, inputs.raws, call.calibrations)
+    jobs.make_job(job_dir, inputs.raws, call.calibrations, on_beat)
     code = run_limited(
         command_of(call),
         cwd=job_dir,
@@ -72,18 +72,22 @@ def _run(
         on_start=on_start,
         on_beat=on_beat,
     )
-    return _judge(call, job_dir, code, inputs)
+    return _judge(call, job_dir, code, inputs, on_beat)
 
 
 def _judge(
-    call: RecipeCall, job_dir: Path, code: int, inputs: verify.CheckedInputs
+    call: RecipeCall,
+    job_dir: Path,
+    code: int,
+    inputs: verify.CheckedInputs,
+    on_beat: Callable[[], None],
 ) -> RecipeOutcome:
     log = jobs.read_job_log(job_dir)
     reading = read_log(log)
     if code != 0:
         kind, reason = _failure(call, code, reading.errors)
         return RecipeOutcome(False, kind, reason, return_code=code)
-    products = verify.check_products(call, job_dir)
+    products = verify.check_products(call, job_dir, on_beat)
     doubts = [f"left out before the run: {text}" for text in inputs.dropped]
     doubts += [f"the log says: {text}" for text in (reading.errors + reading.dropped)[:3]]
     used = verify.combined_count(products)

@@ -66,6 +66,7 @@ def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -
         )
     for entry in call.calibrations:
         _check_file(entry.path)
+        on_beat()
     return CheckedInputs(kept, dropped)
 
 
@@ -124,7 +125,9 @@ def _pixel_problem(image: np.ndarray[Any, np.dtype[Any]]) -> str:
     return ""
 
 
-def check_products(call: RecipeCall, job_dir: Path) -> list[MadeFile]:
+def check_products(
+    call: RecipeCall, job_dir: Path, on_beat: Callable[[], None] = lambda: None
+) -> list[MadeFile]:
     """Return the products, each verified to be there, whole and of an expected category.
 
     Raises
@@ -135,7 +138,10 @@ def check_products(call: RecipeCall, job_dir: Path) -> list[MadeFile]:
     listing = job_dir / "out" / "products.json"
     if not listing.exists():
         raise UnusableError(Kind.PRODUCT, "The recipe ended with 0 and listed no products.")
-    made = [_made_file(job_dir, name, category) for name, category in _listed(listing)]
+    made = []
+    for name, category in _listed(listing):
+        made.append(_made_file(job_dir, name, category))
+        on_beat()
     missing = set(call.expected_products) - {product.category for product in made}
     if missing:
         raise UnusableError(
@@ -182,7 +188,10 @@ def _verify_sums(path: Path) -> None:
         for n, hdu in enumerate(hdus):
             # 0: the sum is there and wrong. 2 says that there is none to compare.
             if hdu.verify_datasum() == 0:
-                raise FitsError(f"DATASUM of HDU {n} does not fit.", "Run the block again.")
+                raise FitsError(
+                    f"DATASUM of HDU {n} does not fit.",
+                    "`manage.py reprocess AB_NAME` makes it anew.",
+                )
 
 
 def combined_count(products: list[MadeFile]) -> int | None:

@@ -77,7 +77,10 @@ def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
         )
         if fresh.attempt != block.attempt or fresh.process_status not in _OPEN:
             return False
-        offers = _offers(fresh.instrument, [fresh])
+        users = _users(fresh)
+        offers = [
+            offer for offer in _offers(fresh.instrument, [fresh]) if offer.producer.pk not in users
+        ]
         chosen = _associate(fresh, offers, {offer.candidate.id: offer for offer in offers})
         if fresh.completeness == Completeness.INCOMPLETE:
             # Nothing else fits: keep waiting for the one that failed, so that the page shows why.
@@ -86,6 +89,17 @@ def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
         fresh.cascade_level = _level(fresh, {fresh.pk: chosen}, levels)
         _write(fresh, chosen, at)
     return True
+
+
+def _users(block: AssociationBlock) -> set[int]:
+    """Return the blocks that use this one, directly or through others."""
+    users: set[int] = set()
+    newest = {block.pk}
+    while newest:
+        found = CalibrationLink.objects.filter(producer__in=newest).values_list("block", flat=True)
+        newest = set(found) - users
+        users |= newest
+    return users
 
 
 def _waiting(instrument: Instrument, nights: Sequence[dt.date]) -> list[AssociationBlock]:

@@ -21,6 +21,7 @@ from pipelines.models import (
     AssociationBlock,
     Attempt,
     CalibrationLink,
+    Completeness,
     FailureKind,
     NextStep,
     Outcome,
@@ -106,9 +107,14 @@ def _wait(block: AssociationBlock, culprit: AssociationBlock, at: dt.datetime) -
     ).exclude(process_status=ProcessStatus.RUNNING).update(
         process_status=ProcessStatus.BLOCKED,
         blocked_by=culprit,
-        next_try_at=at + dt.timedelta(seconds=WAIT_S),
+        next_try_at=at + _patience(culprit),
         changed_at=at,
     )
+
+
+def _patience(culprit: AssociationBlock) -> dt.timedelta:
+    """Return how long to wait: what failed for good comes back by a person's act, which tells."""
+    return dt.timedelta(seconds=settings.HCM_RETRY_S if _is_gone(culprit) else WAIT_S)
 
 
 def _claim(
@@ -247,11 +253,11 @@ def _finish(attempt: Attempt, outcome: RecipeOutcome, job_dir: Path) -> None:
             _record(attempt, outcome, at)
             Product.objects.bulk_create(kept)
     except FencedError:
-        discard(_product_dir(attempt))
+        if kept:
+            discard(_product_dir(attempt))
         raise
-    if job_dir.exists():
-        jobs.keep_log(job_dir, outcome.log)
-        jobs.clean_job(job_dir)
+    # The result stands now: what goes wrong while tidying up must not touch it.
+    jobs.tidy(job_dir, outcome.log)
     logger.info("%s: %s", attempt.block.ab_name, outcome.reason or "successful")
 
 
@@ -362,6 +368,33 @@ def waiting_for(block: AssociationBlock) -> list[int]:
     return list(block.blocks_others.values_list("pk", flat=True))
 
 
+def note_qc_duration(attempt: Attempt, seconds: float) -> None:
+    """Keep how long it took to read and score what an attempt has made."""
+    Attempt.objects.filter(pk=attempt.pk).update(qc_duration_s=seconds)
+
+
+def request_again(block: AssociationBlock, at: dt.datetime) -> bool:
+    """Queue a block that is at rest for another run; False when it cannot run or is at work.
+
+    Its former result stays what it is until the new run has ended.
+    """
+    return bool(
+        AssociationBlock.objects.filter(
+            pk=block.pk, next_step=NextStep.REST, completeness=Completeness.COMPLETE
+        )
+        .exclude(recipe="")
+        .update(
+            process_status=ProcessStatus.QUEUED,
+            next_step=NextStep.PROCESS,
+            next_try_at=None,
+            asked_at=None,
+            n_failures=0,
+            needs_person=False,
+            changed_at=at,
+        )
+    )
+
+
 def note_decision(
     block: AssociationBlock, at: dt.datetime, *, is_open: bool, is_rejected: bool
 ) -> None:
@@ -369,3 +402,5 @@ def note_decision(
     AssociationBlock.objects.filter(pk=block.pk).update(
         is_withdrawn=is_rejected, needs_person=is_open, changed_at=at
     )
+    if not is_rejected:
+        block.blocks_others.update(next_try_at=None)

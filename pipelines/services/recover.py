@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -27,8 +28,6 @@ def recover_lost(at: dt.datetime) -> list[int]:
     recovered: list[int] = []
     for block in AssociationBlock.objects.lost(at):
         attempt = block.attempts.filter(number=block.attempt).first()
-        if attempt is not None:
-            end_recorded(attempt.process)
         gives_up = block.n_failures + 1 >= settings.HCM_MAX_ATTEMPTS
         reason = f"The worker {attempt.worker if attempt else '?'} was lost while it ran."
         with transaction.atomic():
@@ -52,19 +51,26 @@ def recover_lost(at: dt.datetime) -> list[int]:
         if taken:
             logger.warning("%s: %s", block.ab_name, reason)
             recovered.append(block.pk)
+            # Only now: until the block was taken, its worker might still have come back in time.
+            if attempt is not None:
+                end_recorded(attempt.process)
+                jobs.tidy(settings.HCM_DATA_DIR / attempt.job_dir, attempt.log)
     return recovered
 
 
 def _close_lost(attempt: Attempt, reason: str, at: dt.datetime) -> None:
-    job_dir = settings.HCM_DATA_DIR / attempt.job_dir
-    log = jobs.read_job_log(job_dir)[-LOG_TAIL:] if job_dir.exists() else ""
-    if job_dir.exists():
-        jobs.keep_log(job_dir, log)
-        jobs.clean_job(job_dir)
+    attempt.log = _log_of(settings.HCM_DATA_DIR / attempt.job_dir)
     Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).update(
         outcome=Outcome.LOST,
         failure_kind=FailureKind.LOST,
         reason=reason,
-        log=log,
+        log=attempt.log,
         finished_at=at,
     )
+
+
+def _log_of(job_dir: Path) -> str:
+    try:
+        return jobs.read_job_log(job_dir)[-LOG_TAIL:]
+    except OSError as error:
+        return f"The log could not be read: {error}"

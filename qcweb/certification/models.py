@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from pipelines.models import AssociationBlock, ProcessStatus
+
 
 class Decision(models.TextChoices):
     AUTO = "AUTO", "automatic"
@@ -88,3 +90,14 @@ class Certification(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnlyError
+
+    def holds(self, block: AssociationBlock) -> bool:
+        """Whether the act stands for the block's present result; a later one is not looked for.
+
+        A later run is a new result and needs a decision of its own; without a successful run there
+        is nothing that could be certified, only rejected.
+        """
+        if self.decision == Decision.REOPENED or self.attempt_id != block.current_attempt_id:
+            return False
+        is_successful = block.process_status == ProcessStatus.SUCCESSFUL
+        return is_successful or self.decision == Decision.REJECTED

@@ -42,6 +42,15 @@ class ConflictError(CertificationError):
         self.latest = latest
 
 
+class OutdatedError(CertificationError):
+    """The block has run again since the person looked at it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Not saved: the block has run again meanwhile. Look at its new result, then decide."
+        )
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A block's score at the time of a decision."""
@@ -56,7 +65,7 @@ class Evidence:
 
 
 def evidence(block: AssociationBlock) -> Evidence:
-    score = BlockScore.objects.filter(block=block, is_current=True).first()
+    score = BlockScore.objects.standing().filter(block=block).first()
     if score is None:
         return Evidence(None, None, [])
     judged = Score.objects.filter(row__attempt=score.attempt_id, is_current=True).select_related(
@@ -94,10 +103,7 @@ def latest(block: AssociationBlock) -> Certification | None:
 def standing(block: AssociationBlock) -> Certification | None:
     """Return the decision that holds for the block's present result; None when it is open."""
     last = latest(block)
-    if last is None or last.decision == Decision.REOPENED:
-        return None
-    # A later run is a new result: it needs a decision of its own.
-    return last if last.attempt_id == block.current_attempt_id else None
+    return last if last is not None and last.holds(block) else None
 
 
 def settle(block: AssociationBlock, at: dt.datetime) -> bool:
@@ -111,14 +117,12 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
     is_automatic = may_be_automatic(block)
     if is_automatic:
         _write(block, Decision.AUTO, None, "", at)
-    note_decision(
-        block, at, is_open=not is_automatic, is_rejected=block.is_withdrawn and not is_automatic
-    )
+    note_decision(block, at, is_open=not is_automatic, is_rejected=block.is_withdrawn)
     return is_automatic
 
 
 def may_be_automatic(block: AssociationBlock) -> bool:
-    if block.process_status != ProcessStatus.SUCCESSFUL or block.is_degraded:
+    if block.process_status != ProcessStatus.SUCCESSFUL or block.is_degraded or block.is_withdrawn:
         return False
     raw_type = RawType.objects.filter(instrument=block.instrument_id, name=block.raw_type).first()
     if raw_type is None or raw_type.certification == CertificationMode.ALL:
@@ -141,6 +145,7 @@ def decide(
     comment: str,
     *,
     seen: int,
+    seen_attempt: int | None = None,
     at: dt.datetime,
 ) -> Certification:
     """Write a person's decision.
@@ -149,6 +154,8 @@ def decide(
     ----------
     seen : int
         Number of the last entry the person has seen; 0 for none. A later entry is a conflict.
+    seen_attempt : int, optional
+        Number of the run the person has looked at. A later run is another result.
 
     Raises
     ------
@@ -156,10 +163,31 @@ def decide(
         The block has nothing to decide on yet, or a comment is missing.
     ConflictError
         Somebody else decided meanwhile.
+    OutdatedError
+        The block has run again meanwhile.
     """
     comment = comment.strip()
     if decision not in {Decision.ACCEPTED, Decision.REJECTED}:
         raise CertificationError("Choose to accept or to reject.", field="decision")
+    with transaction.atomic():
+        block = _locked(block, seen_attempt)
+        _check_ready(block, decision, comment)
+        return _decide(block, decision, by, comment, seen, at)
+
+
+def _locked(block: AssociationBlock, seen_attempt: int | None) -> AssociationBlock:
+    """Return the block as it is now, and keep it so until the decision is written."""
+    now = (
+        AssociationBlock.objects.select_for_update(of=("self",))
+        .select_related("instrument", "current_attempt")
+        .get(pk=block.pk)
+    )
+    if seen_attempt is not None and now.attempt != seen_attempt:
+        raise OutdatedError
+    return now
+
+
+def _check_ready(block: AssociationBlock, decision: Decision, comment: str) -> None:
     if decision == Decision.ACCEPTED and block.process_status != ProcessStatus.SUCCESSFUL:
         raise CertificationError(
             f"This block is {block.get_process_status_display()}: there is no product to accept.",
@@ -171,7 +199,6 @@ def decide(
         raise CertificationError(
             "A comment is needed: say what you saw. The mountain reads it.", field="comment"
         )
-    return _decide(block, decision, by, comment, seen, at)
 
 
 def _is_plain(block: AssociationBlock) -> bool:
@@ -182,9 +209,11 @@ def take_back(
     block: AssociationBlock, by: User, comment: str, *, seen: int, at: dt.datetime
 ) -> Certification:
     """Take the standing decision back: the block is open again, the history keeps both."""
-    if standing(block) is None:
-        raise CertificationError("There is no decision to take back.")
-    return _decide(block, Decision.REOPENED, by, comment.strip(), seen, at)
+    with transaction.atomic():
+        block = _locked(block, None)
+        if standing(block) is None:
+            raise CertificationError("There is no decision to take back.")
+        return _decide(block, Decision.REOPENED, by, comment.strip(), seen, at)
 
 
 def _decide(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.models import AssociationBlock, Completeness, NextStep, ProcessStatus
-from qcweb.certification.models import Certification, Decision
+from qcweb.certification.models import Certification
 from trending.models import BlockScore
 
 from . import looks
@@ -30,6 +30,7 @@ class BoardRow:
     n_nok: int
     n_scored: int
     duration_s: float | None
+    qc_duration_s: float | None
     filters: set[str] = field(default_factory=set)
     # The index of the failed block this one waits for; rows of a cause that others wait for.
     culprit: str = ""
@@ -41,6 +42,14 @@ class BoardRow:
         words = [self.index, block.ab_name, block.raw_type, block.setup, block.recipe,
                  self.kind, self.comment]  # fmt: skip
         return " ".join(words).lower()
+
+    @property
+    def t_exec(self) -> str:
+        """Return the seconds of the recipe and of the QC1 step, as the field writes it: 3.3+0.1."""
+        if self.duration_s is None:
+            return ""
+        qc = "" if self.qc_duration_s is None else f"+{self.qc_duration_s:.1f}"
+        return f"{self.duration_s:.1f}{qc}"
 
     @property
     def short_name(self) -> tuple[str, str, str]:
@@ -137,16 +146,19 @@ _AXES: list[tuple[str, list[tuple[str, str, str, str]]]] = [
 FILTERS = tuple(key for _, axis in _AXES for key, *_ in axis)
 
 
-def make_board(blocks: Sequence[AssociationBlock], at: dt.datetime) -> Board:
-    """Build the rows of blocks, in the order given; two queries whatever their number."""
+def make_board(
+    blocks: Sequence[AssociationBlock], at: dt.datetime, *, is_night: bool = True
+) -> Board:
+    """Build the rows of blocks, in the order given; two queries whatever their number.
+
+    Only the blocks of one whole night have an index, CAL001 and so on.
+    """
     scores = {
         score.block_id: score
-        for score in BlockScore.objects.filter(
-            block__in=[block.pk for block in blocks], is_current=True
-        )
+        for score in BlockScore.objects.standing().filter(block__in=[block.pk for block in blocks])
     }
     entries = latest_entries(block.pk for block in blocks)
-    indexes = {block.pk: f"CAL{n:03d}" for n, block in enumerate(blocks, 1)}
+    indexes = {block.pk: f"CAL{n:03d}" if is_night else "" for n, block in enumerate(blocks, 1)}
     rows = [
         make_row(indexes[block.pk], block, scores.get(block.pk), entries.get(block.pk), at)
         for block in blocks
@@ -164,13 +176,6 @@ def latest_entries(block_ids: Iterable[int]) -> dict[int, Certification]:
     return entries
 
 
-def stands(block: AssociationBlock, entry: Certification | None) -> Certification | None:
-    """Return the entry if it still holds: not taken back, and of the block's present result."""
-    if entry is None or entry.decision == Decision.REOPENED:
-        return None
-    return entry if entry.attempt_id == block.current_attempt_id else None
-
-
 def make_row(
     index: str,
     block: AssociationBlock,
@@ -178,7 +183,7 @@ def make_row(
     entry: Certification | None,
     at: dt.datetime,
 ) -> BoardRow:
-    entry = stands(block, entry)
+    entry = entry if entry is not None and entry.holds(block) else None
     needs_person = entry is None and block.needs_person
     row = BoardRow(
         index=index,
@@ -194,6 +199,7 @@ def make_row(
         n_nok=score.n_nok if score else 0,
         n_scored=score.n_scored if score else 0,
         duration_s=block.current_attempt.duration_s if block.current_attempt else None,
+        qc_duration_s=block.current_attempt.qc_duration_s if block.current_attempt else None,
     )
     row.filters = _filters(block, score, entry, needs_person=needs_person)
     return row

@@ -49,7 +49,6 @@ _STEPS: dict[str, str] = {
     NextStep.REST: "done",
     NextStep.PROCESS: "again",
     NextStep.EXTRACT: "QC1",
-    NextStep.SCORE: "scoring",
     NextStep.CERTIFY: "certif",
 }
 

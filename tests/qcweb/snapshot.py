@@ -1,9 +1,13 @@
-"""Rows of a night that ran, kept to be put back before each test: the recipes run once."""
+"""A night that ran, kept to be put back before each test: the recipes run once."""
 
+import shutil
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.management.color import no_style
 from django.db import connection
 
@@ -12,9 +16,10 @@ APPS = ("pipelines", "trending", "certification")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The rows of our own tables."""
+    """The rows of our own tables, and the products they tell of."""
 
     rows: dict[str, tuple[list[str], list[tuple[Any, ...]]]]
+    products: Path
 
     @classmethod
     def take(cls) -> "Snapshot":
@@ -25,10 +30,14 @@ class Snapshot:
                 cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
                 if rows := cursor.fetchall():
                     kept[table] = ([column[0] for column in cursor.description], rows)
-        return cls(kept)
+        products = Path(tempfile.mkdtemp(prefix="products-", dir=settings.HCM_DATA_DIR))
+        shutil.copytree(settings.HCM_DATA_DIR / "products", products, dirs_exist_ok=True)
+        return cls(kept, products)
 
     def put_back(self) -> None:
         """Write the rows into empty tables, with the keys they had."""
+        # Another test may have made, or cleared away, files of the same keys.
+        shutil.copytree(self.products, settings.HCM_DATA_DIR / "products", dirs_exist_ok=True)
         quote = connection.ops.quote_name
         with connection.constraint_checks_disabled(), connection.cursor() as cursor:
             for table, (columns, rows) in self.rows.items():

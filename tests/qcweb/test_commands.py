@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from pipelines.models import AssociationBlock, RawFile, RefusedFile
+from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, taken
 from trending.models import QC1Import, QC1Row
 
@@ -167,3 +168,37 @@ def test_import_before_any_table_is_known_says_so(db, tmp_path):
 @pytest.mark.parametrize("words", [("ingest",), ("import_qc1",), ("ingest", "a", "b")])
 def test_a_command_without_its_arguments_says_how_it_is_used(words):
     assert run(*words)[2].startswith("Error: ")
+
+
+def test_an_import_does_not_replace_what_a_pipeline_has_measured(night, tmp_path):
+    row = QC1Row.objects.current().filter(attempt__block=night["green"]).first()
+    filters = row.setup.values
+    path = tmp_path / f"{row.table.name}.csv"
+    head = ",".join(["mjd_obs", "detector", "pro_catg", *filters])
+    path.write_text(
+        f"{head}\n{row.mjd_obs!r},{row.detector},{row.pro_catg},{','.join(filters.values())}\n"
+    )
+    _, err, last = run("import_qc1", path)
+    assert f"{path}:2: MASTER_BIAS" in err + last
+    assert "was measured by the pipeline, and an import does not replace that" in err + last
+    row.refresh_from_db()
+    assert row.is_current
+
+
+def test_reprocess_runs_a_block_again_and_says_what_it_left(states, queue):
+    green, failed, incomplete = (states[one].ab_name for one in ("green", "failed", "incomplete"))
+    out, err, last = run("reprocess", green, failed, incomplete)
+    assert out.splitlines() == [
+        f"{green}: queued", f"{failed}: queued",
+        f"{incomplete}: left: incomplete, too_small 2 of 3",
+    ]  # fmt: skip
+    assert (err, last, len(list(queue.iterdir()))) == ("", "", 2)
+    assert run("reprocess", green)[0] == f"{green}: left: it is being worked on\n"
+    run_to_rest()
+    assert states["green"].attempts.count() == 2
+
+
+def test_reprocess_of_an_unknown_block_queues_nothing(night, queue):
+    last = run("reprocess", night["green"].ab_name, "../x")[2]
+    assert last == "There is no block ../x. Nothing was queued."
+    assert list(queue.iterdir()) == []

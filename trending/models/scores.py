@@ -6,6 +6,7 @@ from typing import Self
 from django.db import models
 from django.db.models import F, Q
 
+from pipelines.models import ProcessStatus
 from trending.domain.scoring import GreyReason
 
 from .qc1 import FINITE_MAX, QC1Parameter, QC1Row, Series
@@ -154,6 +155,12 @@ class Score(models.Model):
         return "inside the limits"
 
 
+class BlockScoreQuerySet(models.QuerySet["BlockScore"]):
+    def standing(self) -> Self:
+        """Scores that count: of blocks whose latest run, not only a former one, was successful."""
+        return self.filter(is_current=True, block__process_status=ProcessStatus.SUCCESSFUL)
+
+
 class BlockScore(models.Model):
     """The score of a block's run: n NOK of N scored, or grey."""
 
@@ -168,6 +175,8 @@ class BlockScore(models.Model):
     summary = models.CharField(max_length=255, blank=True, help_text="the values outside, in words")
     is_current = models.BooleanField(default=True)
     recorded_at = models.DateTimeField()
+
+    objects = BlockScoreQuerySet.as_manager()
 
     class Meta:
         constraints = [

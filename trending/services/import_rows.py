@@ -14,7 +14,7 @@ from django.db import transaction
 from trending.domain.setups import as_number
 from trending.models import Origin, QC1Import, QC1Table
 
-from .rows import DuplicateRowError, NewRow, Source, Stored, store_rows
+from .rows import DuplicateRowError, NewRow, PipelineRowError, Source, Stored, store_rows
 from .score import score_rows
 
 # Columns of the file beside the table's own.
@@ -114,6 +114,8 @@ def _store(
         raise ImportRefusedError(
             [f"{path}:{second}: the same measurement as in line {first}: {error}"]
         ) from error
+    except PipelineRowError as error:
+        raise ImportRefusedError([f"{path}:{lines[error.place]}: {error}."]) from error
 
 
 def _rows(path: Path, content: str, table: QC1Table) -> tuple[list[int], list[NewRow]]:

@@ -111,6 +111,17 @@ def _clean_flag(value: str | int | float | bool) -> CleanValue:
     return CleanValue(text=text)
 
 
+class PipelineRowError(ValueError):
+    """An import brings another value for what the pipeline has measured; `place` is its row's."""
+
+    def __init__(self, row: "NewRow", place: int) -> None:
+        super().__init__(
+            f"{row.pro_catg or 'no category'} {row.detector} at MJD {row.mjd_obs} was measured by "
+            "the pipeline, and an import does not replace that"
+        )
+        self.place = place
+
+
 class DuplicateRowError(ValueError):
     """Two rows of a call have the same key; `first` and `second` are their places in it."""
 
@@ -129,6 +140,8 @@ def store_rows(table: QC1Table, rows: Sequence[NewRow], source: Source, at: dt.d
     ------
     DuplicateRowError
         Two of the rows have the same key: which one is right, nobody can tell.
+    PipelineRowError
+        An import would take the place of a row that a pipeline made.
     """
     stored = Stored()
     with transaction.atomic():
@@ -168,11 +181,13 @@ class _Writer:
     def write(self, rows: Sequence[NewRow], stored: Stored) -> None:
         cleaned = [self._clean(row) for row in rows]
         mjds = [row.mjd_obs for row in rows]
-        current: dict[Key, tuple[int, str]] = {
-            (setup, detector, mjd, catg): (pk, digest)
-            for pk, setup, detector, mjd, catg, digest in QC1Row.objects.filter(
+        current: dict[Key, tuple[int, str, int | None]] = {
+            (setup, detector, mjd, catg): (pk, digest, attempt)
+            for pk, setup, detector, mjd, catg, digest, attempt in QC1Row.objects.filter(
                 table=self.table, is_current=True, mjd_obs__gte=min(mjds), mjd_obs__lte=max(mjds)
-            ).values_list("pk", "setup_id", "detector", "mjd_obs", "pro_catg", "content_digest")
+            ).values_list(
+                "pk", "setup_id", "detector", "mjd_obs", "pro_catg", "content_digest", "attempt_id"
+            )
         }
         fresh: dict[Key, tuple[QC1Row, list[tuple[QC1Parameter, CleanValue]]]] = {}
         superseded: list[int] = []
@@ -183,6 +198,8 @@ class _Writer:
             if before and before[1] == made.content_digest and self.source.attempt is None:
                 stored.n_unchanged += 1
                 continue
+            if before and before[2] is not None and self.source.attempt is None:
+                raise PipelineRowError(row, self.places[key])
             if before:
                 superseded.append(before[0])
             fresh[key] = (made, values)

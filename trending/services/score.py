@@ -119,11 +119,7 @@ def _retire(row_ids: Sequence[int], judged: set[int], at: dt.datetime) -> None:
 def _score_series(
     series: Series, row_ids: set[int], versions: Sequence[_Version], at: dt.datetime
 ) -> list[Score]:
-    found = list(
-        QC1Value.objects.filter(series=series, state=ValueState.CURRENT)
-        .order_by("mjd_obs", "row_id")
-        .values_list("row_id", "mjd_obs", "value")
-    )
+    found = _population(series, row_ids, versions)
     times = np.array([mjd for _, mjd, _ in found], dtype=float)
     values = np.array([np.nan if v is None else v for _, _, v in found], dtype=float)
     scores = []
@@ -133,6 +129,30 @@ def _score_series(
             judgement = _judge(version, value, times, values, mjd, own)
             scores.append(_score(series, row_id, value, version, judgement, at))
     return scores
+
+
+def _population(
+    series: Series, row_ids: set[int], versions: Sequence[_Version]
+) -> list[tuple[int, float, float | None]]:
+    """Return the values to judge and those before them that a rule's window can reach, in time."""
+    values = QC1Value.objects.filter(series=series, state=ValueState.CURRENT)
+    rows = sorted(row_ids)
+    times = [
+        mjd
+        for n in range(0, len(rows), CHUNK)
+        for mjd in values.filter(row__in=rows[n : n + CHUNK]).values_list("mjd_obs", flat=True)
+    ]
+    if not times:
+        return []
+    statistical = [one.rule for one in versions if _is_statistical(one.rule)]
+    reach = max((one.window_days or DEFAULT_WINDOW_DAYS for one in statistical), default=0.0)
+    if not any(one.window_points for one in statistical):
+        values = values.filter(mjd_obs__gte=min(times) - reach)
+    return list(
+        values.filter(mjd_obs__lte=max(times))
+        .order_by("mjd_obs", "row_id")
+        .values_list("row_id", "mjd_obs", "value")
+    )
 
 
 def _judge(

@@ -20,9 +20,13 @@ from qcweb.supervisor import (
     wait_for_page,
 )
 
+# As a shell says it of a program that Ctrl-C has ended.
+INTERRUPTED = 130
+
 
 class Command(BaseCommand):
     help = "Simulate three nights, process them for real, and show it in the browser."
+    is_done = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--no-server", action="store_true", help="do the work and exit")
@@ -38,6 +42,9 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from error
             except KeyboardInterrupt:
                 self.stdout.write("\nEnding. `make demo` goes on from here.")
+                # A script must not take half of the work for all of it.
+                if not self.is_done:
+                    sys.exit(INTERRUPTED)
 
     def _run(self, supervisor: Supervisor, options: dict[str, Any]) -> None:
         started = time.monotonic()
@@ -56,6 +63,7 @@ class Command(BaseCommand):
             self.stderr.write(line)
         self.stdout.write(json.dumps(summary))
         self.stdout.flush()
+        self.is_done = True
         if not options["no_server"]:
             self._stay(supervisor)
         elif wrong:

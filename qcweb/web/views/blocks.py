@@ -110,7 +110,7 @@ def _row(found: AssociationBlock) -> BoardRow:
         .values_list("pk", flat=True)
     )
     index = f"CAL{list(order).index(found.pk) + 1:03d}"
-    score = BlockScore.objects.filter(block=found, is_current=True).first()
+    score = BlockScore.objects.standing().filter(block=found).first()
     return make_row(index, found, score, latest(found), timezone.now())
 
 
@@ -284,6 +284,7 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
             _person(request),
             request.POST.get("comment", "")[:5000],
             seen=_seen(request),
+            seen_attempt=_number(request, "attempt"),
             at=timezone.now(),
         )
     except CertificationError as error:
@@ -330,8 +331,13 @@ def _decision(request: HttpRequest) -> Decision:
 
 
 def _seen(request: HttpRequest) -> int:
-    text = request.POST.get("seen", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+    number = _number(request, "seen")
+    return -1 if number is None else number
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    text = request.POST.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _person(request: HttpRequest) -> User:
@@ -348,7 +354,7 @@ def product(request: HttpRequest, pk: int) -> HttpResponseBase:
     if found is None or not path.is_file() or not path.is_relative_to(root / "products"):
         raise ProblemError(
             Problem(404, "No such product", f"Product {pk} is not here.",
-                    hint="It may have been cleaned up: run its block again.")
+                    hint="It may have been cleaned up: `manage.py reprocess AB_NAME` makes it anew.")
         )  # fmt: skip
     return FileResponse(path.open("rb"), as_attachment=True, filename=found.name,
                         content_type="application/fits")  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -200,12 +200,13 @@ def _nights() -> list[tuple[str, list[NightLine]]]:
 
 def _service() -> dict[str, object]:
     return {
-        **AssociationBlock.objects.aggregate(
+        **AssociationBlock.objects.exclude(next_step=NextStep.REST).aggregate(
             running=Count("pk", filter=Q(process_status=ProcessStatus.RUNNING)),
-            waiting=Count("pk", filter=~Q(next_step=NextStep.REST)),
-            oldest=Min("changed_at", filter=~Q(next_step=NextStep.REST)),
+            waiting=Count("pk"),
+            oldest=Min("changed_at"),
         ),
-        **RawFile.objects.aggregate(last_frame=Max("recorded_at"), frames=Count("pk")),
+        # The one recorded last, and no sums over an archive: this page is asked for all day.
+        "last_frame": RawFile.objects.order_by("-pk").values_list("recorded_at", flat=True).first(),
     }
 
 

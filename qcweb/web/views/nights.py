@@ -189,7 +189,7 @@ def open_board() -> list[BoardRow]:
         .select_related("instrument", "blocked_by", "current_attempt")
         .order_by("-night", "cascade_level", "mjd_obs")
     )
-    board = make_board(blocks, timezone.now())
+    board = make_board(blocks, timezone.now(), is_night=False)
     rows = [row for row in board.rows if row.needs_person]
     return sorted(
         rows, key=lambda row: (ORDER.index(row.kind) if row.kind in ORDER else 9, -row.block.pk)

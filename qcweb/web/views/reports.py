@@ -1,6 +1,7 @@
 """Health Check reports: whether an instrument is steady."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,13 @@ from qcweb.web.looks import Look
 from trending.models import Dataset, Panel, QC1Row, Report, ScoreRule
 from trending.services import figures
 from trending.services.figures import Points, find_series, load_points, milliseconds, typed
-from trending.services.health import report_states
+from trending.services.health import (
+    CURRENT_DAYS,
+    LastValue,
+    ReportState,
+    matches,
+    report_states,
+)
 
 RANGES: dict[str, float | None] = {"90": 90.0, "365": 365.0, "all": None}
 # How many scores the squares of a panel show.
@@ -62,9 +69,13 @@ def reports(request: HttpRequest) -> HttpResponse:
     by_instrument: dict[str, list[Any]] = {}
     at = timezone.now()
     for state in states:
-        look = looks.tally(state.n_nok, state.n_scored) if state.is_current(at) else looks.NO_DATA
-        by_instrument.setdefault(state.report.instrument.name, []).append((state.report, look))
+        line = (state.report, _state_look(state, at))
+        by_instrument.setdefault(state.report.instrument.name, []).append(line)
     return render(request, "reports.html", {"instruments": by_instrument})
+
+
+def _state_look(state: ReportState, at: dt.datetime) -> Look:
+    return looks.tally(state.n_nok, state.n_scored) if state.is_current(at) else looks.NO_DATA
 
 
 def find_report(instrument: str, name: str) -> Report:
@@ -96,17 +107,17 @@ def report(request: HttpRequest, instrument: str, name: str) -> HttpResponse:
     found = find_report(instrument, name)
     chosen = _range(request)
     at = timezone.now()
+    states = report_states(
+        Report.objects.filter(instrument=found.instrument, group=found.group).prefetch_related(
+            "panels__datasets"
+        )
+    )
+    newest = next((state.values for state in states if state.report == found), [])
     panels = [
-        _panel_view(n, panel, _since(chosen, at), at)
+        _panel_view(n, panel, newest, _since(chosen, at), at)
         for n, panel in enumerate(found.panels.all(), 1)
     ]
-    same_group = Report.objects.filter(
-        instrument=found.instrument, group=found.group
-    ).prefetch_related("panels__datasets")
-    tabs = [
-        (state.report, looks.tally(state.n_nok, state.n_scored))
-        for state in report_states(same_group)
-    ]
+    tabs = [(state.report, _state_look(state, at)) for state in states]
     return render(
         request,
         "report.html",
@@ -142,18 +153,26 @@ def _worst(found: list[Look]) -> Look:
     return looks.NO_DATA
 
 
-def _panel_view(number: int, panel: Panel, since: float | None, at: dt.datetime) -> PanelView:
-    datasets = [_dataset_view(one, since, at) for one in panel.datasets.all()]
+def _panel_view(
+    number: int,
+    panel: Panel,
+    newest: Sequence[LastValue],
+    since: float | None,
+    at: dt.datetime,
+) -> PanelView:
+    datasets = [_dataset_view(one, newest, since, at) for one in panel.datasets.all()]
     return PanelView(number, panel, _worst([one.look for one in datasets]), datasets)
 
 
-def _dataset_view(dataset: Dataset, since: float | None, at: dt.datetime) -> DatasetView:
+def _dataset_view(
+    dataset: Dataset, newest: Sequence[LastValue], since: float | None, at: dt.datetime
+) -> DatasetView:
     series = find_series(dataset)
     points = load_points(series, since)
     squares = [_square(int(result)) for result in points.result[-SQUARES:]]
     return DatasetView(
         dataset=dataset,
-        look=_look(points, at),
+        look=_look([one for one in newest if matches(dataset, one.series)], at),
         average=average(points, dataset.average),
         average_kind=dataset.average,
         lower=_last(points.lower),
@@ -167,12 +186,16 @@ def _dataset_view(dataset: Dataset, since: float | None, at: dt.datetime) -> Dat
     )
 
 
-def _look(points: Points, at: dt.datetime) -> Look:
-    """Return the state of a data set: its last score, if it is of the last seven days."""
-    if points.n == 0 or datetime_to_mjd(at) - float(points.mjd[-1]) > 7:
+def _look(newest: Sequence[LastValue], at: dt.datetime) -> Look:
+    """Return the state of a data set: how the newest value of each of its series was judged.
+
+    A newest value that is missing counts too: yesterday's green says nothing about it.
+    """
+    oldest = datetime_to_mjd(at) - CURRENT_DAYS
+    results = [one.result for one in newest if one.mjd_obs >= oldest]
+    if not results:
         return looks.NO_DATA
-    result = int(points.result[-1])
-    return looks.result(None if result < 0 else result)
+    return looks.result(max((one for one in results if one is not None), default=None))
 
 
 def average(points: Points, kind: str) -> float | None:

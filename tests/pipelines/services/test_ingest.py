@@ -248,3 +248,57 @@ def test_a_frame_that_vanishes_while_it_is_read_is_refused(instruments, tmp_path
     report = ingest([gone], timezone.now())
     assert report.files[0].done == Done.REFUSED
     assert list(find_frames(tmp_path)) == []
+
+
+def test_a_file_whose_content_changed_is_read_again(take, tmp_path):
+    path = min(taken(tmp_path, BIAS).iterdir())
+    take(tmp_path)
+    size = path.stat().st_size
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].header["HIERARCH ESO DET READ MODE"] = "FAST"
+    assert path.stat().st_size == size
+    assert dones(take(tmp_path))[path.name] == Done.REGISTERED
+
+
+def test_an_ingest_that_was_ended_before_its_night_was_organised_is_made_good(
+    take, tmp_path, monkeypatch
+):
+    def ended(*_args):
+        raise KeyboardInterrupt
+
+    taken(tmp_path, BIAS)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.services.ingest.organise_new", ended)
+        with pytest.raises(KeyboardInterrupt):
+            take(tmp_path)
+    assert (RawFile.objects.count(), AssociationBlock.objects.count()) == (3, 0)
+    assert set(dones(take(tmp_path)).values()) == {Done.KNOWN}
+    assert AssociationBlock.objects.get().block_frames.count() == 3
+
+
+def test_a_frame_that_arrives_in_pieces_is_one_frame(take, tmp_path):
+    whole = min(taken(tmp_path / "all", BIAS).iterdir())
+    content = whole.read_bytes()
+    path = tmp_path / "some" / whole.name
+    path.parent.mkdir()
+    for share in (0.6, 0.8, 1.0):
+        path.write_bytes(content[: int(len(content) * share)])
+        take(path.parent)
+        assert RawFile.objects.count() == 1
+    frame = RawFile.objects.get()
+    assert (frame.problem, frame.size) == ("", len(content))
+
+
+def test_a_frame_is_classified_when_its_rules_come(take, tmp_path):
+    take(taken(tmp_path, BIAS))
+    AssociationBlock.objects.all().delete()
+    RawFile.objects.update(raw_type="", organised_at=timezone.now())
+    assert set(dones(take(tmp_path)).values()) == {Done.REGISTERED}
+    assert AssociationBlock.objects.get().block_frames.count() == 3
+
+
+def test_a_file_that_unpacks_without_an_end_is_refused(take, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.fits.LARGEST_UNPACKED", 1 << 20)
+    (tmp_path / "bomb.fits.gz").write_bytes(gzip.compress(bytes(3 << 20)))
+    (line,) = take(tmp_path).files
+    assert (line.done, "more than 1 MiB" in str(line)) == (Done.REFUSED, True)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from pipelines.models import AssociationBlock, Attempt, Outcome, ProcessStatus, Product
 from pipelines.recipes.process import FencedError
 from pipelines.services import process
+from pipelines.services.process import process_block
 from pipelines.services.recover import recover_lost
 from qcweb import workflow
 from tests.conftest import run_to_rest
@@ -182,3 +183,16 @@ def test_frames_that_come_after_the_run_make_it_run_again(take, tmp_path):
     block = block_of()
     assert (block.attempt, block.block_frames.count()) == (2, 4)
     assert block.current_attempt.number == 2
+
+
+def test_what_goes_wrong_while_tidying_up_does_not_touch_the_result(take, tmp_path, monkeypatch):
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipelines.recipes.jobs.keep_log", full)
+    take(taken(tmp_path, BIAS))
+    process_block(block_of())
+    block = block_of()
+    assert (block.process_status, block.attempt) == ("SUCCESSFUL", 1)
+    product = Product.objects.get(attempt=block.current_attempt)
+    assert (settings.HCM_DATA_DIR / product.path).is_file()

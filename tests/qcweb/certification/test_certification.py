@@ -5,10 +5,13 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, CertificationMode, RawType
+from pipelines.services.process import request_again
+from qcweb import workflow
 from qcweb.certification.models import AppendOnlyError, Certification, Decision
 from qcweb.certification.services import (
     CertificationError,
     ConflictError,
+    OutdatedError,
     decide,
     is_sampled,
     may_be_automatic,
@@ -17,7 +20,8 @@ from qcweb.certification.services import (
 )
 from tests.conftest import run_to_rest
 from tests.frames import DARK, later, taken
-from trending.models import QC1Value, ValueState
+from tests.qcweb.web.html import parse
+from trending.models import BlockScore, QC1Value, ValueState
 
 pytestmark = pytest.mark.django_db
 
@@ -182,3 +186,67 @@ def test_the_sample_is_the_same_every_time(night):
     raw_type = RawType.objects.get(instrument__name="CCDCAM", name="BIAS")
     block = fresh(night["green"])
     assert {is_sampled(block, raw_type) for _ in range(5)} in ({True}, {False})
+
+
+def failed_again(block):
+    """Leave a block as a second run does that failed."""
+    AssociationBlock.objects.filter(pk=block.pk).update(
+        attempt=2, process_status="FAILED", needs_person=True
+    )
+    return fresh(block)
+
+
+def test_when_a_later_run_fails_the_former_certificate_does_not_stand(night, client, quinn):
+    client.force_login(quinn)
+    block = failed_again(night["green"])
+    assert standing(block) is None
+    page = parse(client.get("/nights/CCDCAM/2026-03-01/"))
+    cells = page.one("tr", id=f"row-{block.pk}")
+    assert cells.one("td", css="c-cert").text == "to review"
+    assert cells.one("td", css="c-score").text == "–"
+    assert BlockScore.objects.standing().filter(block=block).count() == 0
+
+
+def test_what_failed_can_be_rejected_and_that_stands(night, quinn):
+    block = failed_again(night["green"])
+    with pytest.raises(CertificationError, match="no product to accept"):
+        say(block, Decision.ACCEPTED, quinn, seen=1)
+    say(block, Decision.REJECTED, quinn, "the shutter is stuck", seen=1)
+    assert standing(fresh(block)).decision == Decision.REJECTED
+
+
+def test_a_decision_is_on_the_run_that_was_looked_at(night, quinn):
+    seen = night["red"]
+    AssociationBlock.objects.filter(pk=seen.pk).update(attempt=2)
+    with pytest.raises(OutdatedError, match="has run again meanwhile"):
+        decide(seen, Decision.ACCEPTED, quinn, "fine", seen=0, seen_attempt=1, at=timezone.now())
+    assert standing(fresh(seen)) is None
+
+
+def test_a_decision_on_an_old_picture_sees_the_block_as_it_is_now(night, quinn):
+    stale = fresh(night["red"])
+    AssociationBlock.objects.filter(pk=stale.pk).update(next_step="PROCESS")
+    with pytest.raises(CertificationError, match="still being worked on"):
+        say(stale, Decision.ACCEPTED, quinn)
+
+
+def test_what_a_person_rejected_never_passes_by_itself_again(night, quinn):
+    say(night["green"], Decision.REJECTED, quinn, "lamp was on", seen=1)
+    assert request_again(fresh(night["green"]), timezone.now())
+    run_to_rest()
+    block = fresh(night["green"])
+    assert (block.attempt, block.process_status) == (2, "SUCCESSFUL")
+    assert (block.is_withdrawn, block.needs_person, standing(block)) == (True, True, None)
+
+
+def test_taking_a_rejection_back_wakes_what_waited_for_it(night, quinn):
+    say(night["green"], Decision.REJECTED, quinn, "lamp was on", seen=1)
+    request_again(fresh(night["dark"]), timezone.now())
+    workflow.advance(night["dark"].pk)
+    waiting = fresh(night["dark"])
+    assert (waiting.process_status, waiting.blocked_by) == ("BLOCKED", night["green"])
+    assert waiting.next_try_at is not None
+    take_back(fresh(night["green"]), quinn, "it was off", seen=2, at=timezone.now())
+    assert fresh(waiting).next_try_at is None
+    run_to_rest()
+    assert fresh(waiting).process_status == "SUCCESSFUL"

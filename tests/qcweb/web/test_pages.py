@@ -101,7 +101,7 @@ def test_the_first_page_says_what_is_late(night, see):
         ("/nights/CCDCAM/2026-02-30/frames/", 404, "Nights are dates: 2015-02-26."),
         ("/blocks/NONE.ab/", 404, "Find it through its night."),
         ("/blocks/NONE.ab/log/1/", 404, "Find it through its night."),
-        ("/products/999999/", 404, "run its block again"),
+        ("/products/999999/", 404, "manage.py reprocess"),
         ("/reports/CCDCAM/none/", 404, "See the list of reports."),
         ("/reports/FORS2/bias_level/", 404, "See the list of reports."),
         (f"{REPORT}figures/9/", 404, "panels 1 to 4"),
