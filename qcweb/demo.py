@@ -26,7 +26,7 @@ from pipelines.simulator.nights import Night, demo_nights, write_night
 from pipelines.simulator.templates import Expectation
 from pipelines.simulator.truth import read_expectations
 from qcweb.access import QC_SCIENTISTS, STAFF
-from qcweb.certification.services import standing
+from qcweb.certification.services import latest, standing
 from qcweb.tasks import ask
 from trending.models import BlockScore, QC1Row, QC1Table
 from trending.services.import_rows import import_csv
@@ -190,8 +190,9 @@ def _differences(block: AssociationBlock, expected: Expectation) -> list[str]:
         "score": (_score_word(score), expected.score),
         "certification": (entry.decision if entry else "OPEN", expected.certification),
     }
-    # What a person has decided meanwhile is no surprise.
-    if entry is not None and entry.decided_by_id is not None:
+    # What a person has decided, or taken back, meanwhile is no surprise.
+    last = latest(block)
+    if last is not None and last.decided_by_id is not None:
         del facts["certification"]
     return [
         f"{block}: {name} is {is_}, expected {should}. {block.reason}".strip()

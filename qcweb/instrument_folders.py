@@ -88,7 +88,10 @@ def read_folder(path: Path) -> InstrumentFolder:
             reports=parse_reports(str(path / "reports.toml"), texts["reports.toml"], by_name),
             digest=hashlib.sha256("\0".join([*texts.values(), levels]).encode()).hexdigest(),
         )
-        _check_names(path / "rules.oca", oca.parse(folder.rules))
+        rules = oca.parse(folder.rules)
+        _check_names(path / "rules.oca", rules)
+        if folder.definition.runner == "native":
+            _check_recipes(folder, rules)
         parse_plan(str(path / LEVELS), levels)
     except DefinitionError as error:
         raise FolderError(str(error)) from error
@@ -107,6 +110,21 @@ def _check_names(file: Path, rules: oca.RuleFile) -> None:
         for name, line in names:
             if len(name) > LONGEST_NAME:
                 raise FolderError(f"{file}:{line}: {name} is longer than {LONGEST_NAME} characters")
+
+
+def _check_recipes(folder: InstrumentFolder, rules: oca.RuleFile) -> None:
+    """Refuse recipes we do not have: found now, not by the first block of the night."""
+    from pipelines.recipes.native.command import RECIPES
+
+    named = [(name, str(folder.path / "instrument.toml")) for name in folder.definition.recipes]
+    named += [
+        (recipe.name, f"{folder.path / 'rules.oca'}:{recipe.line}")
+        for action in rules.action_rules
+        for recipe in action.recipes
+    ]
+    for name, place in named:
+        if name not in RECIPES:
+            raise FolderError(f"{place}: recipe {name!r}: known are {', '.join(RECIPES)}")
 
 
 def _read(path: Path) -> str:
@@ -141,7 +159,8 @@ def _refuse_what_belongs_to_others(folder: InstrumentFolder) -> None:
     tables = QC1Table.objects.filter(name__in=[table.name for table in folder.tables])
     for table in tables.exclude(instrument__name=name).select_related("instrument"):
         raise FolderError(
-            f"{folder.path / 'qc1.toml'}: table {table.name} belongs to {table.instrument.name}."
+            f"{folder.path / 'qc1.toml'}: table {table.name} belongs to {table.instrument.name}. "
+            "Rename it here, in scores.toml and in reports.toml: names of tables are unique."
         )
     for other in Instrument.objects.exclude(name=name):
         # A frame would be of whichever instrument was read last.

@@ -1,6 +1,7 @@
 """Starts and ends the processes of a small installation: one web server, one worker."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -26,6 +27,10 @@ SHORT_S = 60.0
 
 class PortTakenError(Exception):
     """Another program listens on the port already."""
+
+
+class InUseError(Exception):
+    """Another supervisor works in the data directory."""
 
 
 class ChildEndedError(Exception):
@@ -115,6 +120,31 @@ class Supervisor:
 def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, number)
+
+
+@contextlib.contextmanager
+def alone(data_dir: Path) -> Iterator[None]:
+    """Hold a data directory: two demos in one would start each other's work.
+
+    Raises
+    ------
+    InUseError
+        Another process holds it. The lock ends with its process, however that ends.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "demo.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise InUseError(
+                f"{data_dir} is in use by the demo of process {lock.read().strip() or '?'}. "
+                "End that one, or give another HCM_DATA_DIR."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 @contextlib.contextmanager

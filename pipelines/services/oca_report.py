@@ -38,7 +38,12 @@ def check(path: Path) -> Report:
     except oca.OcaSyntaxError as error:
         return {
             "file": str(path),
-            "error": {"line": error.line, "column": error.column, "expected": error.expected},
+            "error": {
+                "line": error.line,
+                "column": error.column,
+                "expected": error.expected,
+                "message": str(error).partition(" ")[2],
+            },
         }
     except OSError as error:
         message = error.strerror or str(error)

@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 
 import pytest
 from django.conf import settings
@@ -74,8 +76,41 @@ def test_ingest_of_an_empty_directory_does_nothing(instruments, tmp_path):
 def test_ingest_of_a_directory_that_is_not_there_fails(instruments, tmp_path):
     file = tmp_path / "a.fits"
     file.write_text("")
-    for path in (tmp_path / "gone", file):
-        assert run("ingest", path)[2] == f"{path}: there is no such directory."
+    gone = tmp_path / "gone"
+    assert run("ingest", gone)[2] == f"{gone}: there is no such directory."
+    assert run("ingest", file)[2] == f"{file}: a file; give its directory, {tmp_path}."
+
+
+@pytest.mark.parametrize("words", [["load_instruments"], ["ingest", "."], ["import_qc1", "x.csv"]])
+def test_a_database_that_is_not_set_up_is_said(tmp_path, words):
+    done = manage(*words, HCM_DATA_DIR=str(tmp_path), DATABASE_URL="")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Run: python manage.py migrate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HCM_LEASE_S", "x", "HCM_LEASE_S='x': expected a number."),
+        ("PORT", "abc", "PORT='abc': expected 1 to 65535"),
+        ("PORT", "99999", "PORT='99999': expected 1 to 65535"),
+    ],
+)
+def test_a_wrong_setting_ends_a_command_with_its_name_and_no_traceback(tmp_path, name, value, says):
+    done = manage("demo", "--no-server", HCM_DATA_DIR=str(tmp_path), **{name: value})
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def manage(*words, **environment):
+    """Run manage.py as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=settings.BASE_DIR, env=os.environ | environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
 
 
 def test_ingest_before_any_instrument_is_loaded_says_what_to_run(tmp_path):

@@ -256,9 +256,21 @@ def test_a_directory_that_is_not_there_is_said_and_nothing_is_loaded(settings, t
     assert not Instrument.objects.exists()
 
 
-def test_a_directory_without_folders_loads_nothing_and_is_no_mistake(tmp_path):
+def test_a_directory_without_folders_is_said(tmp_path):
     (tmp_path / "notes").mkdir()
-    assert load(tmp_path) == ("", "", "")
+    assert load(tmp_path) == ("", "", f"{tmp_path}: no folder with an instrument.toml in it.")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("instrument.toml", "[recipes.hcm_bais]"), ("rules.oca", "recipe hcm_bais")],
+)
+def test_a_recipe_we_do_not_have_is_a_mistake(folder, name, wrong):
+    path = folder / name
+    path.write_text(path.read_text().replace(wrong.replace("bais", "bias"), wrong))
+    err = load("--check", folder)[1]
+    assert err.startswith(f"{path}:")
+    assert "recipe 'hcm_bais': known are hcm_bias, hcm_dark, hcm_flat" in err
 
 
 def test_the_shipped_folders_are_all_right():

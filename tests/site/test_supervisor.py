@@ -7,7 +7,14 @@ import time
 
 import pytest
 
-from qcweb.supervisor import ChildEndedError, PortTakenError, Supervisor, check_port
+from qcweb.supervisor import (
+    ChildEndedError,
+    InUseError,
+    PortTakenError,
+    Supervisor,
+    alone,
+    check_port,
+)
 from tests.site.services import free_port, running
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -65,3 +72,14 @@ def test_a_taken_port_is_said_before_anything_starts():
     with running(argv, port), pytest.raises(PortTakenError, match=f"Port {port} is taken"):
         check_port(port)
     check_port(free_port())
+
+
+def test_a_data_directory_has_one_supervisor_at_a_time(tmp_path):
+    with (
+        alone(tmp_path),
+        pytest.raises(InUseError, match=f"in use by the demo of process {os.getpid()}"),
+        alone(tmp_path),
+    ):
+        pass
+    with alone(tmp_path):
+        pass

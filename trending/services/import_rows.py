@@ -12,7 +12,7 @@ from pathlib import Path
 from django.db import transaction
 
 from trending.domain.setups import as_number
-from trending.models import Origin, QC1Import, QC1Table
+from trending.models import ColumnType, Origin, QC1Import, QC1Table
 
 from .rows import DuplicateRowError, NewRow, PipelineRowError, Source, Stored, store_rows
 from .score import score_rows
@@ -21,6 +21,8 @@ from .score import score_rows
 _KEYS = ("mjd_obs", "detector", "pro_catg", "product", "pipeline")
 _REQUIRED = ("mjd_obs",)
 _LONGEST = {"detector": 32, "pro_catg": 64}
+# How other programs write that there is no value.
+_NO_VALUE = {"", "-", "--", "n/a", "na", "none", "null"}
 MAX_PROBLEMS = 20
 
 
@@ -60,12 +62,12 @@ def import_csv(
     ImportRefusedError
         The table is unknown, a column is unknown, or a row is wrong. Nothing has been written.
     """
+    content = _read(path)
     name = table_name or path.name.partition(".")[0]
     table = QC1Table.objects.filter(name=name).select_related("instrument").first()
     if table is None:
         known = ", ".join(QC1Table.objects.values_list("name", flat=True)) or "none"
         raise ImportRefusedError([f"{path}: there is no table {name!r}. Known are {known}."])
-    content = _read(path)
     lines, rows = _rows(path, content, table)
     with transaction.atomic():
         done_import = QC1Import.objects.create(
@@ -121,7 +123,9 @@ def _store(
 def _rows(path: Path, content: str, table: QC1Table) -> tuple[list[int], list[NewRow]]:
     """Return the rows of a file, and the line each of them ends in."""
     reader = csv.DictReader(io.StringIO(content), strict=True)
-    columns = list(table.parameters.filter(is_active=True).values_list("name", flat=True))
+    parameters = list(table.parameters.filter(is_active=True))
+    columns = [one.name for one in parameters]
+    numbers = [one.name for one in parameters if one.type == ColumnType.FLOAT]
     problems: list[str] = []
     lines: list[int] = []
     rows: list[NewRow] = []
@@ -129,7 +133,7 @@ def _rows(path: Path, content: str, table: QC1Table) -> tuple[list[int], list[Ne
         _check_head(path, list(reader.fieldnames or []), columns)
         for record in reader:
             try:
-                rows.append(_row(record, columns))
+                rows.append(_row(record, columns, numbers))
                 lines.append(reader.line_num)
             except ValueError as error:
                 problems.append(f"{path}:{reader.line_num}: {error}")
@@ -156,13 +160,17 @@ def _check_head(path: Path, head: list[str], columns: list[str]) -> None:
         raise ImportRefusedError([f"{path}:1: {what}. Known are {', '.join(known)}."])
 
 
-def _row(record: dict[str, str | None], columns: list[str]) -> NewRow:
+def _row(record: dict[str, str | None], columns: list[str], numbers: list[str]) -> NewRow:
     if None in record or None in record.values():
         raise ValueError("the row has not as many cells as the head")
     cells = {name: (cell or "").strip() for name, cell in record.items()}
     for name, longest in _LONGEST.items():
         if len(cells.get(name, "")) > longest:
             raise ValueError(f"{name} is longer than {longest} characters")
+    for name in numbers:
+        cell = cells.get(name, "")
+        if cell.lower() not in _NO_VALUE and as_number(cell) is None:
+            raise ValueError(f"{name} = {cell!r} is not a number; leave it empty if there is none")
     return NewRow(
         detector=cells.get("detector", ""),
         mjd_obs=_mjd(cells["mjd_obs"]),

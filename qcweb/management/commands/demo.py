@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
@@ -14,8 +15,10 @@ from django.utils import timezone
 from qcweb import demo
 from qcweb.supervisor import (
     ChildEndedError,
+    InUseError,
     PortTakenError,
     Supervisor,
+    alone,
     supervised,
     wait_for_page,
 )
@@ -24,17 +27,31 @@ from qcweb.supervisor import (
 INTERRUPTED = 130
 
 
+def _port(text: str) -> int:
+    """Return a port; the environment's PORT is read by this too."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ArgumentTypeError(f"PORT={text!r}: expected 1 to 65535")
+    return int(text)
+
+
 class Command(BaseCommand):
     help = "Simulate three nights, process them for real, and show it in the browser."
     is_done = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--no-server", action="store_true", help="do the work and exit")
-        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument("--port", type=_port, default=os.environ.get("PORT", "8000"))
         parser.add_argument("--concurrency", type=int, default=os.cpu_count() or 2)
         parser.add_argument("--timeout", type=float, default=600, help="seconds, for all the work")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        try:
+            with alone(settings.HCM_DATA_DIR):
+                self._supervise(options)
+        except InUseError as error:
+            raise CommandError(str(error)) from error
+
+    def _supervise(self, options: dict[str, Any]) -> None:
         with supervised(settings.HCM_DATA_DIR / "logs") as supervisor:
             try:
                 self._run(supervisor, options)

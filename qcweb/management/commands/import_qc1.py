@@ -4,13 +4,14 @@ import getpass
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from qcweb.management.base import DatabaseCommand
 from trending.services.import_rows import ImportRefusedError, import_csv
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Import QC1 rows from CSV; a file is named after its table, or --table says which."
 
     def add_arguments(self, parser: CommandParser) -> None:

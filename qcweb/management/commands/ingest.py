@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from pipelines.models import Instrument
 from pipelines.services.ingest import Done, find_frames, ingest
+from qcweb.management.base import DatabaseCommand, no_directory
 from qcweb.tasks import ask
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Register raw frames, group them into blocks, associate calibrations, queue the work."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         directory: Path = options["directory"]
         if not directory.is_dir():
-            raise CommandError(f"{directory}: there is no such directory.")
+            raise CommandError(f"{directory}: {no_directory(directory)}")
         if not Instrument.objects.exists():
             raise CommandError("No instrument is known. Run: manage.py load_instruments")
         report = ingest(find_frames(directory.resolve()), timezone.now())

@@ -8,9 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from qcweb.instrument_folders import FolderError, find_folders, load_folder, read_folder
+from qcweb.management.base import DatabaseCommand
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Load instrument folders: rules, QC1 tables, score rules and reports."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -19,11 +20,20 @@ class Command(BaseCommand):
         )
         parser.add_argument("--check", action="store_true", help="read and report, write nothing")
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # Reading folders needs no tables.
+        if options["check"]:
+            return BaseCommand.execute(self, *args, **options)
+        return super().execute(*args, **options)
+
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
             folders = find_folders(options["directories"] or settings.HCM_INSTRUMENTS_DIRS)
         except FolderError as error:
             raise CommandError(str(error)) from error
+        if not folders:
+            where = ", ".join(map(str, options["directories"] or settings.HCM_INSTRUMENTS_DIRS))
+            raise CommandError(f"{where}: no folder with an instrument.toml in it.")
         failed = 0
         for path in folders:
             try:

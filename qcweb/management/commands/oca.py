@@ -95,7 +95,7 @@ def _in_words(report: oca_report.Report) -> str:
     if error := report.get("error"):
         if not error["line"]:
             return f"{report['file']}: {error['expected']}"
-        return f"{report['file']}:{error['line']}:{error['column']}: {error['expected']}"
+        return f"{report['file']}:{error['line']}:{error['column']}: {error['message']}"
     return (
         f"{report['file']}: {report['rules']} rules, {report['selects']} selects, "
         f"{report['actions']} actions, {len(report['warnings'])} warnings"

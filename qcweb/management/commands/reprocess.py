@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Completeness, NextStep
 from pipelines.services.process import request_again
+from qcweb.management.base import DatabaseCommand
 from qcweb.tasks import ask
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Run the recipes of blocks again. A decision on the former result does not stand then."
 
     def add_arguments(self, parser: CommandParser) -> None:

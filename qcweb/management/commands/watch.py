@@ -4,17 +4,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 from django.utils import timezone
 
 from pipelines.models import Instrument
 from pipelines.services.ingest import Done, ingest
 from pipelines.services.watch import Watch
+from qcweb.management.base import DatabaseCommand, no_directory
 from qcweb.tasks import ask
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Follow a directory: ingest each frame that has not changed for a while."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         directory: Path = options["directory"].resolve()
         if not directory.is_dir():
-            raise CommandError(f"{directory}: there is no such directory.")
+            raise CommandError(f"{directory}: {no_directory(directory)}")
         if not Instrument.objects.exists():
             raise CommandError("No instrument is known. Run: manage.py load_instruments")
         self.stdout.write(f"Following {directory}; Ctrl-C ends")

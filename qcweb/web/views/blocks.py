@@ -292,6 +292,13 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
         _keep_typed(request, ab_name, request.POST.get("comment", "")[:5000])
         return redirect("block", ab_name=ab_name)
     messages.success(request, f"{ab_name}: {entry.get_decision_display()}.")
+    n_users = found.used_by.values("block").distinct().count()
+    if entry.decision == Decision.REJECTED and n_users:
+        messages.warning(
+            request,
+            f"{n_users} block{'s' if n_users > 1 else ''} used its products and keep"
+            f"{'' if n_users > 1 else 's'} the result: look below, under “Used by”.",
+        )
     return redirect("block", ab_name=ab_name)
 
 

@@ -202,7 +202,7 @@ def test_when_a_later_run_fails_the_former_certificate_does_not_stand(night, cli
     assert standing(block) is None
     page = parse(client.get("/nights/CCDCAM/2026-03-01/"))
     cells = page.one("tr", id=f"row-{block.pk}")
-    assert cells.one("td", css="c-cert").text == "to review"
+    assert cells.one("td", css="c-cert").text == "review"
     assert cells.one("td", css="c-score").text == "–"
     assert BlockScore.objects.standing().filter(block=block).count() == 0
 

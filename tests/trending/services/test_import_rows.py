@@ -80,10 +80,18 @@ def test_a_quoted_cell_may_hold_commas_quotes_and_line_ends(send):
     assert QC1Row.objects.get(mjd_obs=61101.5).setup.values["read_mode"] == 'SLOW, "new"'
 
 
-def test_an_unknown_word_in_a_number_column_is_a_missing_value(send):
+def test_a_word_for_no_value_is_a_missing_value(send):
     send(HEAD + "61101.5,CHIP1,MASTER_BIAS,SLOW,0,NaN,n/a\n")
     reasons = QC1Value.objects.filter(value=None, series__parameter__name__in=["level", "ron"])
     assert set(reasons.values_list("missing_reason", flat=True)) == {"NaN", "not a number: n/a"}
+
+
+def test_a_slip_in_a_number_column_is_refused_and_replaces_nothing(send):
+    send(HEAD + GOOD)
+    with pytest.raises(ImportRefusedError, match=r":2: level = 'abc' is not a number"):
+        send(HEAD + GOOD.replace(",100,", ",abc,"))
+    assert QC1Value.objects.filter(value=100.0).count() == 1
+    assert QC1Row.objects.count() == QC1Row.objects.current().count() == 2
 
 
 def test_blanks_around_a_detector_make_no_other_detector(send):
