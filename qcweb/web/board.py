@@ -48,8 +48,8 @@ class BoardRow:
         """Return the seconds of the recipe and of the QC1 step, as the field writes it: 3.3+0.1."""
         if self.duration_s is None:
             return ""
-        qc = "" if self.qc_duration_s is None else f"+{self.qc_duration_s:.1f}"
-        return f"{self.duration_s:.1f}{qc}"
+        qc = "" if self.qc_duration_s is None else f"+{_seconds(self.qc_duration_s)}"
+        return f"{_seconds(self.duration_s)}{qc}"
 
     @property
     def short_name(self) -> tuple[str, str, str]:
@@ -60,6 +60,10 @@ class BoardRow:
             return "", stem, ""
         time, _, tag = rest.partition("_")
         return f"{head}T", time, f"_{tag}" if tag else ""
+
+
+def _seconds(duration: float) -> str:
+    return f"{duration:.2f}" if duration < 0.095 else f"{duration:.1f}"
 
 
 @dataclass(frozen=True)

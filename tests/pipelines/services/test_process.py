@@ -196,3 +196,16 @@ def test_what_goes_wrong_while_tidying_up_does_not_touch_the_result(take, tmp_pa
     assert (block.process_status, block.attempt) == ("SUCCESSFUL", 1)
     product = Product.objects.get(attempt=block.current_attempt)
     assert (settings.HCM_DATA_DIR / product.path).is_file()
+
+
+def test_a_directory_that_cannot_be_tidied_up_loses_no_block(take, tmp_path, monkeypatch):
+    def gone(*_args):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("pipelines.recipes.jobs.read_job_log", gone)
+    monkeypatch.setattr("pipelines.recipes.jobs.clean_job", gone)
+    take(taken(tmp_path, BIAS, later(BIAS, 1)))
+    ids = [block.pk for block in AssociationBlock.objects.all() if claimed(block)]
+    assert recover_lost(timezone.now() + dt.timedelta(hours=2)) == ids
+    assert set(AssociationBlock.objects.values_list("process_status", flat=True)) == {"QUEUED"}
+    assert "Input/output error" in Attempt.objects.first().log

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.models import AssociationBlock, RawFile
+from pipelines.models import AssociationBlock, Attempt, RawFile
 from qcweb.certification.models import Certification, Decision
 from trending.models import BlockScore
 
@@ -206,3 +206,9 @@ def test_a_page_that_is_opened_is_always_new(states, client, vera):
     etag = refresh(client)["ETag"]
     answer = client.get(NIGHT, headers={"If-None-Match": etag})
     assert (answer.status_code, "ETag" in answer) == (200, False)
+
+
+def test_how_long_it_took_is_that_of_the_recipe_and_of_its_values(night, see):
+    Attempt.objects.update(duration_s=3.26, qc_duration_s=0.04)
+    row = see("/nights/CCDCAM/2026-03-01/").one("tr", id=f"row-{night['green'].pk}")
+    assert row.one("td", css="c-tx").text == "3.3+0.04"

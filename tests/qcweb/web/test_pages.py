@@ -11,6 +11,7 @@ from django.urls import reverse
 from pipelines.models import Product
 from tests.frames import MORNING
 from tests.qcweb.web.html import parse
+from trending.models import QC1Value
 
 PAGES = ["/", "/nights/", "/worklist/", "/reports/", "/qc1/", "/patterns/", "/login/"]
 NIGHT = "/nights/CCDCAM/2026-03-01/"
@@ -208,6 +209,21 @@ def test_a_report_whose_data_are_old_is_not_green(night, see):
     head = page.one("header", css="head")
     assert "no data" in head.text
     assert page.one("main").all(css="st-ok") == []
+
+
+def test_a_report_whose_newest_value_is_missing_is_not_green(night, see):
+    """Yesterday's green says nothing about a value that did not come today."""
+    values = QC1Value.objects.filter(
+        series__parameter__name="ron_raw", row__attempt=night["green"].current_attempt
+    )
+    assert values.update(value=None, score_result=None, missing_reason="NaN") == 2
+    with time_machine.travel(MORNING.replace(hour=14)):
+        page = see("/reports/CCDCAM/read_noise/")
+    looks = [
+        panel.one(css="panel-head").all(css="st")[0].text
+        for panel in page.one("div", css="plots").all("section")
+    ]
+    assert sorted(looks) == ["NOK", "OK", "not scored", "not scored"]
 
 
 def test_a_figure_has_as_many_points_as_the_table_says(night, client, vera):
