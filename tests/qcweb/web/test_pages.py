@@ -8,7 +8,7 @@ import time_machine
 from django.conf import settings
 from django.urls import reverse
 
-from pipelines.models import Product
+from pipelines.models import AssociationBlock, Product
 from tests.frames import MORNING
 from tests.qcweb.web.html import parse
 from trending.models import QC1Value
@@ -78,6 +78,12 @@ def test_the_first_page_says_what_is_red_since_when_and_against_what(night, see)
     assert "CCDCAM ron_raw, CHIP2" in todo[0].text
     assert re.search(r"[67]\.\d+ ADU , limits 4\.5…6", todo[0].text)
     assert night["red"].ab_name in todo[0].all("a")[1].attributes["href"]
+
+
+def test_the_first_page_says_that_work_is_going_on(night, see):
+    assert "still being worked on" not in see("/").one(css="answer").text
+    AssociationBlock.objects.filter(pk=night["red"].pk).update(next_step="PROCESS")
+    assert "1 block is still being worked on." in see("/").one(css="answer").text
 
 
 def test_the_first_page_says_what_is_late(night, see):
