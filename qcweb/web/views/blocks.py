@@ -296,8 +296,8 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
     if entry.decision == Decision.REJECTED and n_users:
         messages.warning(
             request,
-            f"{n_users} block{'s' if n_users > 1 else ''} used its products and keep"
-            f"{'' if n_users > 1 else 's'} the result: look below, under “Used by”.",
+            f"Blocks that used its products keep their results: {n_users}. They are named under "
+            "Inputs, “Used by”.",
         )
     return redirect("block", ab_name=ab_name)
 

@@ -264,3 +264,18 @@ def test_text_from_headers_comments_and_definitions_is_never_markup(night, judge
         assert "<script>alert" not in text, address
         if address not in {"/nights/", "/worklist/"}:
             assert "&lt;script&gt;alert" in text, address
+
+
+def test_a_rejected_master_says_who_has_used_it(night, judge):
+    page = parse(judge(night["green"], decision="REJECTED", comment="lamp was on", seen="1"))
+    assert "keep their results: 1." in page.one("div", css="note-warn", role="status").text
+
+
+def test_a_decision_on_a_run_that_is_not_the_last_is_not_written(night, judge):
+    page = parse(judge(night["red"], decision="ACCEPTED", comment="fine", seen="0", attempt="0"))
+    assert "has run again meanwhile" in page.one(css="note-nok", role="alert").text
+    assert page.one("textarea").text == "fine"
+    form = page.one("section", id="certify").all("input", name="attempt")
+    assert form[0].attributes["value"] == "1"
+    judge(night["red"], decision="ACCEPTED", comment="fine", seen="0", attempt="1")
+    assert [entry.decision for entry in entries(night["red"])] == ["ACCEPTED"]
