@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import templates_of
-from tests.frames import DARK, later
+from tests.frames import FLAT, later
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.xdist_group("browser")]
 
@@ -188,7 +188,7 @@ def test_a_live_refresh_loses_nothing_and_can_be_held(visit, observatory, tmp_pa
     assert second.value.status == 304
 
     page.get_by_role("button", name="Hold").click()
-    observatory.add(tmp_path / "more", templates_of(1)(later(DARK, 70 / 1440)))
+    observatory.add(tmp_path / "more", templates_of(1)(later(FLAT, 70 / 1440)))
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
