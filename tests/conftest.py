@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from django.conf import settings
@@ -38,10 +39,14 @@ def _programs_are_there(request: pytest.FixtureRequest) -> None:
     for marker in request.node.iter_markers("needs"):
         for program in marker.args:
             if find_program(program) is None:
-                said = f"needs {program}: see packages.txt"
-                if os.environ.get("HCM_REQUIRE_ALL") == "1":
-                    pytest.fail(said)
-                pytest.skip(said)
+                cannot_run(f"needs {program}: see packages.txt")
+
+
+def cannot_run(said: str) -> NoReturn:
+    """End a test that lacks something of the machine: skipped, or failed where all is required."""
+    if os.environ.get("HCM_REQUIRE_ALL") == "1":
+        pytest.fail(said)
+    pytest.skip(said)
 
 
 def find_program(name: str) -> str | None:

@@ -21,7 +21,7 @@ from playwright.sync_api import (
 
 from pipelines.simulator.templates import Template
 from qcweb.supervisor import web_command
-from tests.conftest import find_program
+from tests.conftest import cannot_run, find_program
 from tests.frames import BIAS, DARK, FAST_BIAS, FLAT, later, taken, with_defect
 from tests.site.services import ROOT, Site, free_port, wait_for_port
 
@@ -88,7 +88,8 @@ out = {"blocks": {kind: found.filter(**fields).last().ab_name for kind, fields i
 @pytest.fixture(scope="session")
 def observatory(tmp_path_factory) -> Iterator[Observatory]:
     if find_program("chromium") is None:
-        pytest.skip("needs chromium: see packages.txt")
+        # Made before the check of the marker, which is each test's own.
+        cannot_run("needs chromium: see packages.txt")
     folder = tmp_path_factory.mktemp("observatory")
     site = Site(folder / "site", {"HCM_ANONYMOUS_READ": "1"})
     site.run("migrate", "-v", "0")
