@@ -8,7 +8,12 @@ from pathlib import Path
 from django.db import transaction
 
 from pipelines.domain import oca
-from pipelines.domain.instrument_file import InstrumentDefinition, parse_instrument
+from pipelines.domain.instrument_file import (
+    InstrumentDefinition,
+    RuleText,
+    parse_instrument,
+    rule_file_name,
+)
 from pipelines.domain.plan_file import parse_plan
 from pipelines.domain.toml_reader import DefinitionError
 from pipelines.models import Instrument
@@ -40,7 +45,7 @@ class InstrumentFolder:
 
     path: Path
     definition: InstrumentDefinition
-    rules: str
+    rules: list[RuleText]
     levels: str
     tables: list[TableDefinition]
     score_rules: list[RuleDefinition]
@@ -74,6 +79,7 @@ def read_folder(path: Path) -> InstrumentFolder:
         The first mistake found, as ``FILE:LINE: what``.
     """
     texts = {name: _read(path / name) for name in FILES}
+    rules = _read_rules(path)
     levels = _read(path / LEVELS) if (path / LEVELS).exists() else ""
     try:
         tables = parse_tables(str(path / "qc1.toml"), texts["qc1.toml"])
@@ -81,23 +87,51 @@ def read_folder(path: Path) -> InstrumentFolder:
         folder = InstrumentFolder(
             path=path,
             definition=parse_instrument(str(path / "instrument.toml"), texts["instrument.toml"]),
-            rules=texts["rules.oca"],
+            rules=rules,
             levels=levels,
             tables=tables,
             score_rules=parse_rules(str(path / "scores.toml"), texts["scores.toml"], by_name),
             reports=parse_reports(str(path / "reports.toml"), texts["reports.toml"], by_name),
-            digest=hashlib.sha256("\0".join([*texts.values(), levels]).encode()).hexdigest(),
+            digest=_digest([*texts.values(), levels, *(rule.text for rule in rules)]),
         )
-        rules = oca.parse(folder.rules)
-        _check_names(path / "rules.oca", rules)
-        if folder.definition.runner == "native":
-            _check_recipes(folder, rules)
         parse_plan(str(path / LEVELS), levels)
     except DefinitionError as error:
         raise FolderError(str(error)) from error
-    except oca.OcaSyntaxError as error:
-        raise FolderError(f"{path / 'rules.oca'}:{error}") from error
+    for rule in rules:
+        _check_rules(folder, rule)
     return folder
+
+
+def _digest(texts: list[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _read_rules(path: Path) -> list[RuleText]:
+    """Return all rule files of a folder: both flavours, each from its date on."""
+    found = []
+    for file in sorted(path.glob("*.oca")):
+        try:
+            name = rule_file_name(file.name)
+        except ValueError as error:
+            raise FolderError(f"{file}: the date in its name: {error}.") from error
+        if name is None:
+            raise FolderError(
+                f"{file}: expected rules.oca, raw2raw.oca, or one with the first night it holds "
+                "for, such as rules.2024-03-01.oca."
+            )
+        flavour, valid_from = name
+        found.append(RuleText(flavour, valid_from, _read(file), str(file)))
+    return found
+
+
+def _check_rules(folder: InstrumentFolder, rule: RuleText) -> None:
+    try:
+        rules = oca.parse(rule.text)
+    except oca.OcaSyntaxError as error:
+        raise FolderError(f"{rule.source}:{error}") from error
+    _check_names(Path(rule.source), rules)
+    if folder.definition.runner == "native":
+        _check_recipes(folder, Path(rule.source), rules)
 
 
 def _check_names(file: Path, rules: oca.RuleFile) -> None:
@@ -112,13 +146,13 @@ def _check_names(file: Path, rules: oca.RuleFile) -> None:
                 raise FolderError(f"{file}:{line}: {name} is longer than {LONGEST_NAME} characters")
 
 
-def _check_recipes(folder: InstrumentFolder, rules: oca.RuleFile) -> None:
+def _check_recipes(folder: InstrumentFolder, file: Path, rules: oca.RuleFile) -> None:
     """Refuse recipes we do not have: found now, not by the first block of the night."""
     from pipelines.recipes.native.command import RECIPES
 
     named = [(name, str(folder.path / "instrument.toml")) for name in folder.definition.recipes]
     named += [
-        (recipe.name, f"{folder.path / 'rules.oca'}:{recipe.line}")
+        (recipe.name, f"{file}:{recipe.line}")
         for action in rules.action_rules
         for recipe in action.recipes
     ]

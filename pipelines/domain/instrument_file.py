@@ -1,7 +1,13 @@
-"""What ``instrument.toml`` says: names, runner, limits of recipes, raw types."""
+"""What ``instrument.toml`` says: names, runner, limits of recipes, raw types, reading of OCA."""
 
-from dataclasses import dataclass, field
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any
 
+from .oca import DEFAULT_SETTINGS, OcaSettings
 from .toml_reader import Section, read_toml
 
 RUNNERS = ("native", "esorex")
@@ -42,6 +48,87 @@ class InstrumentDefinition:
     night_rollover_hour: int
     recipes: dict[str, RecipeLimits] = field(default_factory=dict)
     raw_types: list[RawTypeDefinition] = field(default_factory=list)
+    oca: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RuleText:
+    """One rule file of a folder: what it asks for and from which night on.
+
+    Attributes
+    ----------
+    flavour : str
+        ``raw2master`` or ``raw2raw``.
+    valid_from : date or None
+        The first night; None from the beginning.
+    source : str
+        The file's path, for messages.
+    """
+
+    flavour: str
+    valid_from: dt.date | None
+    text: str
+    source: str = ""
+
+
+_RULE_NAME = re.compile(r"(rules|raw2raw)(?:\.(\d{4}-\d{2}-\d{2}))?\.oca")
+_FLAVOURS = {"rules": "raw2master", "raw2raw": "raw2raw"}
+
+
+def rule_file_name(name: str) -> tuple[str, dt.date | None] | None:
+    """Return flavour and first night of a rule file by its name; None for another file.
+
+    Raises
+    ------
+    ValueError
+        The date in the name is none.
+
+    Examples
+    --------
+    >>> rule_file_name("rules.oca"), rule_file_name("raw2raw.2020-10-01.oca")
+    (('raw2master', None), ('raw2raw', datetime.date(2020, 10, 1)))
+    """
+    match = _RULE_NAME.fullmatch(name)
+    if match is None:
+        return None
+    return _FLAVOURS[match[1]], dt.date.fromisoformat(match[2]) if match[2] else None
+
+
+_UNLIMITED = "unlimited"
+
+
+def read_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of OCA, as they stand in a file or a database, in their own types.
+
+    >>> read_settings({"reference": "mid_exposure", "default_max_ret": "unlimited"})
+    {'reference': <Reference.MID_EXPOSURE: 'mid_exposure'>, 'default_max_ret': None}
+    """
+    found: dict[str, Any] = {}
+    for name, value in chosen.items():
+        kind = type(getattr(DEFAULT_SETTINGS, name))
+        found[name] = kind(value) if issubclass(kind, StrEnum) else value
+        if value == _UNLIMITED:
+            found[name] = None
+    return found
+
+
+def _oca(part: Section) -> dict[str, Any]:
+    """Return the settings that are given, each checked against what it may be."""
+    chosen: dict[str, Any] = {}
+    for setting in fields(OcaSettings):
+        name, default = setting.name, setting.default
+        if name == "night_rollover_hour" or part.raw(name) is None:
+            continue
+        if isinstance(default, StrEnum):
+            chosen[name] = part.one_of(name, [str(one) for one in type(default)])
+        elif isinstance(default, bool):
+            chosen[name] = part.flag(name)
+        elif part.raw(name) == _UNLIMITED:
+            chosen[name] = part.one_of(name, [_UNLIMITED])
+        else:
+            chosen[name] = int(part.number(name, low=0, high=100_000))
+    part.done()
+    return chosen
 
 
 def parse_instrument(file: str, source: str) -> InstrumentDefinition:
@@ -63,6 +150,7 @@ def parse_instrument(file: str, source: str) -> InstrumentDefinition:
         night_rollover_hour=int(top.number("night_rollover_hour", 21, low=0, high=23)),
         recipes={name: _limits(part) for name, part in top.named_sections("recipes").items()},
         raw_types=[_raw_type(name, part) for name, part in top.named_sections("raw_types").items()],
+        oca=_oca(top.section("oca")),
     )
     if not definition.name.replace("_", "").isalnum() or definition.name != definition.name.upper():
         raise top.error("name", f"name = {definition.name!r}: expected capital letters and digits")

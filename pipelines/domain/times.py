@@ -32,3 +32,13 @@ def night_of(mjd: float, rollover_hour: int = 21) -> dt.date:
     datetime.date(2015, 2, 27)
     """
     return (mjd_to_datetime(mjd) - dt.timedelta(hours=rollover_hour)).date()
+
+
+def night_end(night: dt.date, rollover_hour: int = 21) -> dt.datetime:
+    """Return the instant at which the next night begins.
+
+    >>> night_end(dt.date(2015, 2, 26)).isoformat()
+    '2015-02-27T21:00:00+00:00'
+    """
+    start = dt.datetime.combine(night, dt.time(rollover_hour), dt.UTC)
+    return start + dt.timedelta(days=1)

@@ -137,6 +137,11 @@ class Section:
             for n, item in enumerate(value)
         ]
 
+    def section(self, key: str) -> "Section":
+        """Return the section ``[key]``; an empty one when it is not there."""
+        value = self._get(key, (dict,), f"a section [{key}]", {})
+        return Section(self._file, self._source, value, (*self._path, key))
+
     def named_sections(self, key: str) -> dict[str, "Section"]:
         """Return the sections of ``[key.NAME]`` by name."""
         value = self._get(key, (dict,), f"sections [{key}.NAME]", {})

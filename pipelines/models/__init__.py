@@ -9,8 +9,9 @@ from .blocks import (
     NextStep,
     ProcessStatus,
 )
-from .frames import RawFile, RefusedFile
-from .instruments import CertificationMode, Instrument, RawType, RuleSet, Runner
+from .frames import RawFile, RefusedFile, Root
+from .instruments import CertificationMode, Flavour, Instrument, RawType, RuleSet, Runner
+from .nights import NightEvent, NightEventKind, Round
 from .runs import Attempt, Outcome, Product
 
 __all__ = [
@@ -21,14 +22,19 @@ __all__ = [
     "CertificationMode",
     "Completeness",
     "FailureKind",
+    "Flavour",
     "Instrument",
     "NextStep",
+    "NightEvent",
+    "NightEventKind",
     "Outcome",
     "ProcessStatus",
     "Product",
     "RawFile",
     "RawType",
     "RefusedFile",
+    "Root",
+    "Round",
     "RuleSet",
     "Runner",
 ]

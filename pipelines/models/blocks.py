@@ -142,6 +142,9 @@ class AssociationBlock(models.Model):
     is_withdrawn = models.BooleanField(
         default=False, help_text="rejected: its products leave the association pool"
     )
+    is_certified = models.BooleanField(
+        default=False, help_text="its present products are certified, by the system or a person"
+    )
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 
@@ -197,6 +200,7 @@ class AssociationBlock(models.Model):
                 lease_until=lease_until,
                 next_try_at=None,
                 needs_person=False,
+                is_certified=False,
                 changed_at=at,
             )
         )
@@ -219,13 +223,23 @@ class BlockFrame(models.Model):
 
 
 class CalibrationLink(models.Model):
-    """A master calibration that a block uses: another block's product, made or still virtual."""
+    """A calibration that a block uses: another block's product, made or still virtual, or a file."""
 
     block = models.ForeignKey(AssociationBlock, models.CASCADE, related_name="calibrations")
     label = models.CharField(max_length=64, help_text="as the rule names it")
     pro_catg = models.CharField(max_length=64)
-    producer = models.ForeignKey(AssociationBlock, models.PROTECT, related_name="used_by")
-    delta_days = models.FloatField(help_text="calibration minus block, mid-exposure")
+    producer = models.ForeignKey(
+        AssociationBlock, models.PROTECT, null=True, related_name="used_by"
+    )
+    file = models.ForeignKey(
+        RawFile, models.PROTECT, null=True, related_name="used_by", help_text="a file on disk"
+    )
+    nth = models.PositiveSmallIntegerField(
+        default=0, help_text="which of several products of that category, from 0"
+    )
+    delta_days = models.FloatField(
+        null=True, help_text="calibration minus block; empty: it has no date"
+    )
     level = models.PositiveSmallIntegerField(
         default=0, help_text="0 within the calibration plan, 1 beyond it"
     )
@@ -234,12 +248,25 @@ class CalibrationLink(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["block", "label", "producer"], name="calibration_linked_once"
+                fields=["block", "label", "producer", "pro_catg", "nth"],
+                name="calibration_linked_once",
+                condition=Q(file=None),
+            ),
+            models.UniqueConstraint(
+                fields=["block", "label", "file"],
+                name="calibration_file_linked_once",
+                condition=Q(producer=None),
             ),
             models.CheckConstraint(
-                condition=~Q(block=F("producer")), name="calibration_of_another_block"
+                condition=Q(producer__isnull=False, file__isnull=True)
+                | Q(producer__isnull=True, file__isnull=False),
+                name="calibration_is_of_a_block_or_a_file",
+            ),
+            models.CheckConstraint(
+                condition=Q(producer=None) | ~Q(block=F("producer")),
+                name="calibration_of_another_block",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.block_id} uses {self.pro_catg} of {self.producer_id}"
+        return f"{self.block_id} uses {self.pro_catg} of {self.producer_id or self.file_id}"

@@ -1,7 +1,12 @@
 """An instrument, what its folder says of it, and the versions of its rules."""
 
+from __future__ import annotations
+
+import datetime as dt
+from typing import Self
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class Runner(models.TextChoices):
@@ -31,6 +36,8 @@ class Instrument(models.Model):
     night_rollover_hour = models.PositiveSmallIntegerField(default=21)
     # Limits and expected products of each recipe, as in instrument.toml.
     recipes = models.JSONField(default=dict)
+    # How this instrument reads what OCA leaves open, where it differs from the defaults.
+    oca = models.JSONField(default=dict)
     digest = models.CharField(max_length=64, help_text="sha256 of the folder's files")
     loaded_at = models.DateTimeField()
 
@@ -72,19 +79,54 @@ class RawType(models.Model):
         return f"{self.instrument_id} {self.name}"
 
 
+class Flavour(models.TextChoices):
+    """What a rule set asks for: masters, or the raw frames they are made of."""
+
+    RAW2MASTER = "raw2master", "raw to master"
+    RAW2RAW = "raw2raw", "raw to raw"
+
+
+class RuleSetQuerySet(models.QuerySet["RuleSet"]):
+    def in_force(self, night: dt.date, flavour: str = Flavour.RAW2MASTER) -> Self:
+        """Rules that hold for a night, best first: of those begun, the one begun last."""
+        return self.filter(
+            Q(valid_from=None) | Q(valid_from__lte=night), flavour=flavour, superseded_at=None
+        ).order_by(F("valid_from").desc(nulls_last=True), "-version")
+
+
 class RuleSet(models.Model):
-    """One version of an instrument's OCA rules; the newest one is in force."""
+    """One version of an instrument's OCA rules for nights from a date on.
+
+    A version is superseded when the folder says something else for that date, never changed.
+    """
 
     instrument = models.ForeignKey(Instrument, models.CASCADE, related_name="rule_sets")
     version = models.PositiveIntegerField()
+    flavour = models.CharField(max_length=10, choices=Flavour.choices, default=Flavour.RAW2MASTER)
+    valid_from = models.DateField(null=True, help_text="first night; empty: from the beginning")
     text = models.TextField()
     levels = models.TextField(blank=True, help_text="levels.toml: windows in time, breakpoints")
     digest = models.CharField(max_length=64)
+    source = models.CharField(max_length=255, blank=True, help_text="the file it was read from")
     recorded_at = models.DateTimeField()
+    superseded_at = models.DateTimeField(null=True)
+
+    objects = RuleSetQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["instrument", "version"], name="rule_set_version_once")
+            models.UniqueConstraint(fields=["instrument", "version"], name="rule_set_version_once"),
+            models.UniqueConstraint(
+                fields=["instrument", "flavour", "valid_from"],
+                name="rule_set_one_in_force",
+                condition=Q(superseded_at=None),
+            ),
+            # In a database two empty dates are not equal.
+            models.UniqueConstraint(
+                fields=["instrument", "flavour"],
+                name="rule_set_one_from_the_beginning",
+                condition=Q(superseded_at=None, valid_from=None),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Finds each block's master calibrations among the products, made or to come, of other blocks."""
+"""Finds each block's calibrations among the products of other blocks and the files on disk."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -17,23 +17,10 @@ from pipelines.models import (
     ProcessStatus,
 )
 
-from .instruments import parsed, plan_of
+from .instruments import parsed, plan_of, settings_of
+from .offers import HORIZON_DAYS, TOO_SMALL, Offer, Offers, Span, find_offers
 
-# How far back and ahead a master is looked for: what a night costs does not grow with the archive.
-HORIZON_DAYS = 180.0
 _OPEN = [ProcessStatus.CREATED, ProcessStatus.QUEUED, ProcessStatus.BLOCKED]
-_TOO_SMALL = "too_small"
-# As ESO's own daily processing did: distances in time are between the middles of exposures.
-SETTINGS = oca.OcaSettings(reference=oca.Reference.MID_EXPOSURE)
-
-
-@dataclass(frozen=True)
-class _Offer:
-    """A product another block makes, as a candidate of the organiser."""
-
-    producer: AssociationBlock
-    candidate: oca.Candidate
-    pro_catg: str
 
 
 def associate_blocks(
@@ -50,10 +37,10 @@ def associate_blocks(
     if not waiting:
         return []
     offers = _offers(instrument, waiting)
-    levels = {offer.producer.pk: offer.producer.cascade_level for offer in offers}
+    levels = offers.levels()
     reasons = {block.pk: block.incomplete_reason for block in waiting}
     for block in waiting:
-        if not block.incomplete_reason.startswith(_TOO_SMALL):
+        if not block.incomplete_reason.startswith(TOO_SMALL):
             block.completeness, block.incomplete_reason = Completeness.COMPLETE, ""
     chosen = _settle(waiting, offers)
     _cut_circles(waiting, chosen)
@@ -77,16 +64,12 @@ def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
         )
         if fresh.attempt != block.attempt or fresh.process_status not in _OPEN:
             return False
-        users = _users(fresh)
-        offers = [
-            offer for offer in _offers(fresh.instrument, [fresh]) if offer.producer.pk not in users
-        ]
-        chosen = _associate(fresh, offers, {offer.candidate.id: offer for offer in offers})
+        offers = _offers(fresh.instrument, [fresh])
+        chosen = _associate(fresh, offers, _users(fresh))
         if fresh.completeness == Completeness.INCOMPLETE:
             # Nothing else fits: keep waiting for the one that failed, so that the page shows why.
             return False
-        levels = {offer.producer.pk: offer.producer.cascade_level for offer in offers}
-        fresh.cascade_level = _level(fresh, {fresh.pk: chosen}, levels)
+        fresh.cascade_level = _level(fresh, {fresh.pk: chosen}, offers.levels())
         _write(fresh, chosen, at)
     return True
 
@@ -114,86 +97,80 @@ def _waiting(instrument: Instrument, nights: Sequence[dt.date]) -> list[Associat
         )
         # A worker that claims one of them meanwhile would be overwritten.
         .select_for_update(of=("self",))
-        .select_related("rule_set")
+        .select_related("rule_set", "instrument")
         .order_by("mjd_obs")
     )
 
 
-def _offers(instrument: Instrument, blocks: list[AssociationBlock]) -> list[_Offer]:
-    times = [block.mjd_mid for block in blocks]
-    producers = (
-        AssociationBlock.objects.filter(
-            instrument=instrument,
-            mjd_mid__gte=min(times) - HORIZON_DAYS,
-            mjd_mid__lte=max(times) + HORIZON_DAYS,
-            is_withdrawn=False,
-        )
-        .exclude(virtual_products=[])
-        .exclude(process_status=ProcessStatus.FAILED, next_step=NextStep.REST)
-        .exclude(incomplete_reason__startswith=_TOO_SMALL)
-        .order_by("mjd_mid")
+def _offers(instrument: Instrument, blocks: Sequence[AssociationBlock]) -> Offers:
+    actions = (action_of(block) for block in blocks)
+    return find_offers(instrument, [one for one in actions if one], Span.of(blocks))
+
+
+def action_of(block: AssociationBlock) -> oca.Action | None:
+    """Return the action of a block, as the rules it was grouped by say it."""
+    return parsed(block.rule_set.text).actions.get(block.action)
+
+
+def group_of(block: AssociationBlock) -> oca.Group:
+    """Return a block's frames as the organiser sees them."""
+    members = tuple(
+        oca.Frame(link.raw_file_id, link.raw_file.keywords)
+        for link in block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs")
     )
-    return [
-        _Offer(
-            producer,
-            oca.Candidate(
-                id=f"{producer.pk}:{n}",
-                keywords=product["keywords"],
-                mjd=producer.mjd_mid,
-                order=n,
-                producer=producer.pk,
-            ),
-            str(product["keywords"].get("PRO.CATG", "")),
-        )
-        for producer in producers
-        for n, product in enumerate(producer.virtual_products)
-    ]
+    return oca.Group(block.action, block.event, "", (), members, block.min_frames, 0)
 
 
 @dataclass(frozen=True)
 class _Choice:
     label: str
-    offer: _Offer
-    delta_days: float
+    offer: Offer
+    delta_days: float | None
     level: int
     is_required: bool
 
 
-def _settle(waiting: list[AssociationBlock], offers: list[_Offer]) -> dict[int, list[_Choice]]:
-    by_id = {offer.candidate.id: offer for offer in offers}
+def _settle(waiting: list[AssociationBlock], offers: Offers) -> dict[int, list[_Choice]]:
     lacking = {block.pk for block in waiting if block.completeness == Completeness.INCOMPLETE}
     while True:
-        usable = [offer for offer in offers if offer.producer.pk not in lacking]
-        chosen = {block.pk: _associate(block, usable, by_id) for block in waiting}
+        chosen = {block.pk: _associate(block, offers, lacking) for block in waiting}
         now = {block.pk for block in waiting if block.completeness == Completeness.INCOMPLETE}
         if now == lacking:
             return chosen
         lacking = now
 
 
-def _associate(
-    block: AssociationBlock, offers: list[_Offer], by_id: Mapping[oca.FrameId, _Offer]
-) -> list[_Choice]:
-    """Return a block's choices; it becomes incomplete when a required one is missing."""
-    action = parsed(block.rule_set.text).actions.get(block.action)
-    if action is None:
+def _associate(block: AssociationBlock, offers: Offers, barred: set[int]) -> list[_Choice]:
+    """Return a block's choices; it becomes incomplete when a required one is missing.
+
+    Products of the `barred` blocks do not count.
+    """
+    action, group = action_of(block), group_of(block)
+    if action is None or not group.frames:
         return []
-    members = tuple(
-        oca.Frame(link.raw_file_id, link.raw_file.keywords)
-        for link in block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs")
-    )
-    group = oca.Group(block.action, block.event, "", (), members, block.min_frames, 0)
-    pool = oca.Pool(calib=(offer.candidate for offer in offers if offer.producer.pk != block.pk))
+
+    def accept(candidate: oca.Candidate) -> bool:
+        return candidate.producer is None or (
+            candidate.producer != block.pk and candidate.producer not in barred
+        )
+
     choices: list[_Choice] = []
-    for match in oca.associate(action, group, pool, SETTINGS, plan=plan_of(block.rule_set.levels)):
+    for match in oca.associate(
+        action,
+        group,
+        offers.pool,
+        settings_of(block.instrument),
+        accept=accept,
+        plan=plan_of(block.rule_set.levels),
+    ):
         if match.is_missing and block.completeness == Completeness.COMPLETE:
             block.completeness = Completeness.INCOMPLETE
             block.incomplete_reason = match.text
         choices += [
             _Choice(
                 match.label,
-                by_id[one.candidate.id],
-                one.delta_days or 0.0,
+                offers.by_id[one.candidate.id],
+                one.delta_days,
                 one.level,
                 match.min_ret > 0,
             )
@@ -207,11 +184,12 @@ def _cut_circles(waiting: list[AssociationBlock], chosen: dict[int, list[_Choice
     for block in waiting:
         kept = []
         for choice in chosen[block.pk]:
-            if not _reaches(choice.offer.producer.pk, block.pk, chosen, set()):
+            producer = choice.offer.producer
+            if producer is None or not _reaches(producer.pk, block.pk, chosen, set()):
                 kept.append(choice)
             elif choice.is_required:
                 block.completeness = Completeness.INCOMPLETE
-                name = choice.offer.producer.ab_name
+                name = producer.ab_name
                 block.incomplete_reason = f"{choice.label}: {name} needs this block itself"[:255]
         chosen[block.pk] = kept
 
@@ -221,10 +199,11 @@ def _reaches(start: int, target: int, chosen: Mapping[int, list[_Choice]], seen:
     if start == target:
         return True
     seen.add(start)
+    producers = (choice.offer.producer for choice in chosen.get(start, []))
     return any(
-        _reaches(choice.offer.producer.pk, target, chosen, seen)
-        for choice in chosen.get(start, [])
-        if choice.offer.producer.pk not in seen
+        _reaches(producer.pk, target, chosen, seen)
+        for producer in producers
+        if producer is not None and producer.pk not in seen
     )
 
 
@@ -235,6 +214,8 @@ def _level(
     level = 0
     for choice in chosen.get(block.pk, []):
         producer = choice.offer.producer
+        if producer is None:
+            continue
         depth = _level(producer, chosen, levels) if producer.pk in chosen else levels[producer.pk]
         level = max(level, depth + 1)
     return level
@@ -249,6 +230,8 @@ def _write(block: AssociationBlock, choices: list[_Choice], at: dt.datetime) -> 
                 label=choice.label,
                 pro_catg=choice.offer.pro_catg,
                 producer=choice.offer.producer,
+                file=choice.offer.file,
+                nth=choice.offer.nth,
                 delta_days=choice.delta_days,
                 level=choice.level,
                 is_required=choice.is_required,

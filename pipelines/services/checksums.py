@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import time
-from pathlib import Path
 
 from pipelines.models import RawFile
 
@@ -18,7 +17,12 @@ def add_checksums(budget_s: float = BUDGET_S) -> int:
     """Give frames their SHA-256 for so many seconds; return how many got one."""
     deadline = time.monotonic() + budget_s
     done = 0
-    for frame in RawFile.objects.filter(checksum="").order_by("pk").iterator(chunk_size=100):
+    for frame in (
+        RawFile.objects.filter(checksum="")
+        .select_related("root")
+        .order_by("pk")
+        .iterator(chunk_size=100)
+    ):
         RawFile.objects.filter(pk=frame.pk, path=frame.path).update(checksum=_sum(frame))
         done += 1
         if time.monotonic() > deadline:
@@ -28,8 +32,8 @@ def add_checksums(budget_s: float = BUDGET_S) -> int:
 
 def _sum(frame: RawFile) -> str:
     try:
-        with Path(frame.path).open("rb") as file:
+        with frame.full_path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        logger.warning("%s: no checksum, %s", frame.path, error.strerror)
+        logger.warning("%s: no checksum, %s", frame.full_path, error.strerror)
         return MISSING

@@ -13,10 +13,11 @@ from django.db import transaction
 from pipelines.domain import oca
 from pipelines.domain.times import night_of
 from pipelines.fits import FitsError, FitsFile, Value, read_fits
-from pipelines.models import Instrument, RawFile, RefusedFile
+from pipelines.models import Instrument, RawFile, RefusedFile, RuleSet
 
-from .instruments import current_rules, parsed
+from .instruments import NoRulesError, parsed, rules_of, settings_of
 from .organise import organise_new
+from .roots import Roots
 
 SUFFIXES = (".fits", ".fit", ".fits.gz", ".fits.Z", ".fits.fz")
 # Frames written in one transaction: SQLite's other writers wait that long.
@@ -24,7 +25,8 @@ CHUNK = 100
 # Keywords every frame needs, beside those the instrument's rules read.
 NEEDED = frozenset(
     {"INSTRUME", "MJD-OBS", "EXPTIME", "ARCFILE", "DPR.CATG", "DPR.TYPE", "DPR.TECH",
-     "TPL.START", "TPL.NEXP", "TPL.EXPNO"}
+     "TPL.START", "TPL.NEXP", "TPL.EXPNO", "PRO.CATG",
+     "OBS.PROG.ID", "OBS.ID", "OBS.TARG.NAME", "OBJECT"}
 )  # fmt: skip
 
 
@@ -33,6 +35,7 @@ class Done(StrEnum):
 
     REGISTERED = "registered"
     SCIENCE = "registered, science: not processed"
+    MASTER = "registered, calibration on disk"
     UNCLASSIFIED = "registered, no rule classifies it"
     DAMAGED = "registered, damaged"
     REPLACED = "replaced a damaged frame"
@@ -67,13 +70,21 @@ class _Reader:
     """An instrument with what is needed to read its frames."""
 
     instrument: Instrument
-    rules: oca.RuleFile
-    setup: frozenset[str]
+    setups: dict[str, list[str]]
     science: frozenset[str]
+    rule_sets: dict[dt.date, RuleSet] = field(default_factory=dict)
 
     @property
     def wanted(self) -> frozenset[str]:
-        return NEEDED | self.rules.keywords | self.setup
+        """All keywords that any of its rules in force reads."""
+        texts = self.instrument.rule_sets.filter(superseded_at=None).values_list("text", flat=True)
+        of_rules = frozenset().union(*(parsed(text).keywords for text in texts))
+        return NEEDED | of_rules | {key for setup in self.setups.values() for key in setup}
+
+    def rules(self, night: dt.date) -> RuleSet:
+        if night not in self.rule_sets:
+            self.rule_sets[night] = rules_of(self.instrument, night)
+        return self.rule_sets[night]
 
 
 @dataclass(frozen=True)
@@ -82,21 +93,23 @@ class _Readers:
 
     by_name: dict[str, _Reader]
     wanted: frozenset[str]
+    of_instrument: dict[int, frozenset[str]]
+    roots: Roots
 
 
 def _readers() -> _Readers:
     readers: dict[str, _Reader] = {}
+    wanted_by: dict[int, frozenset[str]] = {}
     for instrument in Instrument.objects.prefetch_related("raw_types"):
         types = list(instrument.raw_types.all())
         reader = _Reader(
             instrument=instrument,
-            rules=parsed(current_rules(instrument).text),
-            setup=frozenset(key for raw_type in types for key in raw_type.setup_keywords),
+            setups={raw_type.name: raw_type.setup_keywords for raw_type in types},
             science=frozenset(raw_type.name for raw_type in types if raw_type.is_science),
         )
         readers.update(dict.fromkeys(instrument.header_names, reader))
-    wanted = NEEDED.union(*(reader.wanted for reader in readers.values()))
-    return _Readers(readers, wanted)
+        wanted_by[instrument.pk] = reader.wanted
+    return _Readers(readers, NEEDED.union(*wanted_by.values()), wanted_by, Roots.load())
 
 
 def printable(path: Path) -> str:
@@ -118,13 +131,23 @@ def find_frames(directory: Path) -> Iterator[Path]:
             yield path
 
 
-def ingest(paths: Iterable[Path], at: dt.datetime) -> IngestReport:
-    """Register frames, group them into blocks and associate calibrations. Running twice is safe."""
+def ingest(paths: Iterable[Path], at: dt.datetime, directory: Path | None = None) -> IngestReport:
+    """Register frames, group them into blocks and associate calibrations. Running twice is safe.
+
+    Parameters
+    ----------
+    paths
+        Absolute paths.
+    directory
+        Becomes a root when no root holds it; without it a file's own directory does.
+    """
     report = IngestReport()
     readers = _readers()
+    if directory is not None:
+        readers.roots.name(directory, at)
     iterator = iter(paths)
     while chunk := list(itertools.islice(iterator, CHUNK)):
-        known = _known_files(chunk)
+        known = _known_files(chunk, readers.roots)
         frames: list[RawFile] = []
         for path in chunk:
             found = _read(path, readers, known, at)
@@ -138,16 +161,24 @@ def ingest(paths: Iterable[Path], at: dt.datetime) -> IngestReport:
     return report
 
 
-def _known_files(paths: Sequence[Path]) -> dict[str, tuple[int, int]]:
+def _known_files(paths: Sequence[Path], roots: Roots) -> dict[str, tuple[int, int]]:
     """Return size and time of the plain files that need no reading again.
 
     Damaged frames and those no rule classifies are read anew: they, or the rules, may be mended.
     """
+    placed = {str(path): roots.place(path) for path in paths if _is_utf_8(path)}
     found = RawFile.objects.filter(
-        path__in=[str(path) for path in paths if _is_utf_8(path)], problem="", compression=""
-    ).exclude(raw_type="")
+        path__in=[one[1] for one in placed.values() if one], problem="", compression="",
+        gone_at=None,
+    ).exclude(raw_type="", pro_catg="")  # fmt: skip
+    stored = {
+        (root, path): (size, when)
+        for root, path, size, when in found.values_list("root", "path", "size", "modified_ns")
+    }
     return {
-        path: (size, when) for path, size, when in found.values_list("path", "size", "modified_ns")
+        full: stored[one[0].pk, one[1]]
+        for full, one in placed.items()
+        if one and (one[0].pk, one[1]) in stored
     }
 
 
@@ -161,7 +192,7 @@ def _read(
         stat = path.stat()
         if known.get(str(path)) == (stat.st_size, stat.st_mtime_ns):
             return FileReport(path, Done.KNOWN)
-        frame = _frame(path, read_fits(path, readers.wanted), readers.by_name, at)
+        frame = _frame(path, read_fits(path, readers.wanted), readers, at)
         frame.modified_ns = stat.st_mtime_ns
     except FitsError as error:
         return _refuse(path, error, at)
@@ -184,43 +215,95 @@ def _refuse(path: Path, error: FitsError, at: dt.datetime) -> FileReport:
     return FileReport(path, Done.REFUSED, f"{error.reason} {error.advice}")
 
 
-def _frame(path: Path, found: FitsFile, readers: dict[str, _Reader], at: dt.datetime) -> RawFile:
+def _frame(path: Path, found: FitsFile, readers: _Readers, at: dt.datetime) -> RawFile:
     instrume = _text(found.keywords, "INSTRUME")
-    reader = readers.get(instrume)
+    reader = readers.by_name.get(instrume)
     if reader is None:
         raise FitsError(
             f"INSTRUME is {instrume!r}, which no instrument here has.",
-            f"Known are {', '.join(sorted(readers)) or 'none: load the instruments first'}.",
+            f"Known are {', '.join(sorted(readers.by_name)) or 'none: load the instruments first'}.",
         )
     mjd_obs = _number(found.keywords, "MJD-OBS")
     if not 0 < mjd_obs < 200000:
         raise FitsError(f"MJD-OBS is {mjd_obs:g}.", "Expected a Modified Julian Date.")
-    keywords = {key: value for key, value in found.keywords.items() if key in reader.wanted}
+    instrument = reader.instrument
+    wanted = readers.of_instrument[instrument.pk]
+    header = {key: value for key, value in found.keywords.items() if key in wanted}
     # Frames without ARCFILE would all be one group where rules group by it.
-    keywords.setdefault("ARCFILE", path.name)
-    result = oca.classify(reader.rules, keywords)
-    raw_type = str(result.keywords.get("RAW.TYPE", ""))
+    header.setdefault("ARCFILE", path.name)
+    night = night_of(mjd_obs, instrument.night_rollover_hour)
+    rule_set = _rules(reader, night)
+    result = oca.classify(parsed(rule_set.text), header, settings_of(instrument))
+    root, below = readers.roots.place(path) or (readers.roots.name(path.parent, at), path.name)
     exptime = found.keywords.get("EXPTIME")
-    return RawFile(
-        instrument=reader.instrument,
+    frame = RawFile(
+        instrument=instrument,
         name=_plain_name(path),
-        path=str(path),
+        root=root,
+        path=below,
         size=found.size,
         header_digest=found.header_digest,
         compression=path.suffix[1:] if path.suffix in {".gz", ".Z", ".fz"} else "",
-        night=night_of(mjd_obs, reader.instrument.night_rollover_hour),
+        night=night,
         mjd_obs=mjd_obs,
         exptime_s=float(exptime) if isinstance(exptime, (int, float)) else None,
-        raw_type=raw_type[:64],
-        do_catg=str(result.keywords.get("DO.CATG", raw_type))[:64],
-        dpr_catg=str(keywords.get("DPR.CATG", ""))[:64],
-        dpr_type=str(keywords.get("DPR.TYPE", ""))[:64],
-        dpr_tech=str(keywords.get("DPR.TECH", ""))[:64],
-        keywords=dict(result.keywords),
-        is_science=raw_type in reader.science,
+        rule_set=rule_set,
         problem=found.problem,
         recorded_at=at,
     )
+    _describe(frame, header, result, reader)
+    return frame
+
+
+def _rules(reader: _Reader, night: dt.date) -> RuleSet:
+    try:
+        return reader.rules(night)
+    except NoRulesError as error:
+        raise FitsError(f"No rules are in force for its night, {night}.", str(error)) from error
+
+
+def _describe(
+    frame: RawFile, header: Mapping[str, Value], result: oca.Classification, reader: _Reader
+) -> None:
+    """Write what the header and the rules say of a frame: its class, setup and purpose."""
+    keywords = result.keywords
+    raw_type = result.raw_type or ""
+    # A product is no raw frame, whatever class the rules give it: it is there to be associated.
+    frame.pro_catg = _word(header, "PRO.CATG", 64)
+    frame.raw_type = "" if frame.pro_catg else raw_type[:64]
+    frame.do_catg = str(keywords.get("DO.CATG", result.tag or raw_type))[:64]
+    frame.dpr_catg = _word(header, "DPR.CATG", 64)
+    frame.dpr_type = _word(header, "DPR.TYPE", 64)
+    frame.dpr_tech = _word(header, "DPR.TECH", 64)
+    frame.program_id = _word(header, "OBS.PROG.ID", 64)
+    frame.ob_id = _word(header, "OBS.ID", 32)
+    frame.target = _word(header, "OBS.TARG.NAME", 64) or _word(header, "OBJECT", 64)
+    frame.setup = setup_text(keywords, reader.setups.get(raw_type, []))
+    frame.is_science = raw_type in reader.science
+    frame.keywords = dict(keywords)
+    frame.trace = {
+        "fired": list(result.fired),
+        "assigned": result.assigned,
+        "overwritten": [
+            {"line": one.line, "keyword": one.keyword, "old": one.old, "new": one.new}
+            for one in result.overwritten
+        ],
+    }
+
+
+def _word(header: Mapping[str, Value], key: str, longest: int) -> str:
+    value = header.get(key)
+    return "" if value is None else str(value).strip()[:longest]
+
+
+def setup_text(keywords: Mapping[str, Value], names: Sequence[str]) -> str:
+    """Return the values of the setup's keywords in one text, as ESO's pages write it."""
+    values = (keywords.get(name) for name in names)
+    return "_".join(_plain(value) for value in values if value is not None)[:255]
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _plain_name(path: Path) -> str:
@@ -257,20 +340,18 @@ def _register(frames: Sequence[RawFile], report: IngestReport, at: dt.datetime) 
         for frame in frames:
             alike = stored.setdefault(frame.header_digest, [])
             report.files.append(_place(frame, alike))
-        RefusedFile.objects.filter(path__in=[frame.path for frame in frames]).delete()
+        RefusedFile.objects.filter(path__in=[str(frame.full_path) for frame in frames]).delete()
 
 
 def _place(frame: RawFile, alike: list[RawFile]) -> FileReport:
     """Store a frame among those with the same header: new, known, or in place of a damaged one."""
-    path = Path(frame.path)
+    path = frame.full_path
     same = next((one for one in alike if one.size == frame.size), None)
     if same is not None:
         if not same.raw_type and frame.raw_type:
             _replace(same, frame)
             return _say(frame)
-        if same.path == frame.path and same.modified_ns != frame.modified_ns:
-            RawFile.objects.filter(pk=same.pk).update(modified_ns=frame.modified_ns)
-        return FileReport(path, Done.KNOWN)
+        return _same_again(same, frame)
     damaged = next((one for one in alike if one.problem), None)
     if damaged is not None:
         # One frame that arrives in pieces is one frame.
@@ -283,20 +364,36 @@ def _place(frame: RawFile, alike: list[RawFile]) -> FileReport:
     return _say(frame)
 
 
+def _same_again(same: RawFile, frame: RawFile) -> FileReport:
+    """Keep a known frame; one that was gone is where it is found now."""
+    is_same_place = (same.root_id, same.path) == (frame.root_id, frame.path)
+    if same.gone_at is not None or (is_same_place and same.modified_ns != frame.modified_ns):
+        RawFile.objects.filter(pk=same.pk).update(
+            root=frame.root, path=frame.path, modified_ns=frame.modified_ns, gone_at=None,
+            compression=frame.compression,
+        )  # fmt: skip
+    note = "" if is_same_place else f"as {same.name}"
+    return FileReport(frame.full_path, Done.KNOWN, note)
+
+
 def _replace(stored: RawFile, frame: RawFile) -> None:
     """Let a stored frame be what is known of it now; its night is organised again."""
-    for name in ("size", "path", "compression", "problem", "modified_ns", "raw_type", "do_catg",
-                 "keywords", "is_science", "recorded_at"):  # fmt: skip
+    for name in ("size", "root", "path", "compression", "problem", "modified_ns", "raw_type",
+                 "do_catg", "setup", "keywords", "trace", "rule_set", "is_science",
+                 "recorded_at"):  # fmt: skip
         setattr(stored, name, getattr(frame, name))
     stored.checksum = ""
+    stored.gone_at = None
     stored.organised_at = None
     stored.save()
 
 
 def _say(frame: RawFile) -> FileReport:
-    path = Path(frame.path)
+    path = frame.full_path
     if frame.problem:
         return FileReport(path, Done.DAMAGED, frame.problem)
+    if frame.pro_catg:
+        return FileReport(path, Done.MASTER, frame.pro_catg)
     if not frame.raw_type:
         what = ", ".join(filter(None, [frame.dpr_catg, frame.dpr_type, frame.dpr_tech]))
         return FileReport(path, Done.UNCLASSIFIED, what or "no DPR keywords")

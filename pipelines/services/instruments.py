@@ -2,20 +2,27 @@
 
 import datetime as dt
 import hashlib
+import json
+from collections.abc import Sequence
 from functools import lru_cache
 
 from django.db import transaction
+from django.db.models import Max
 
 from pipelines.domain import oca
-from pipelines.domain.instrument_file import InstrumentDefinition
+from pipelines.domain.instrument_file import InstrumentDefinition, RuleText, read_settings
 from pipelines.domain.plan_file import parse_plan
-from pipelines.models import Instrument, RawType, RuleSet
+from pipelines.models import Flavour, Instrument, RawType, RuleSet
 
 
 def load_instrument(
-    definition: InstrumentDefinition, rules: str, levels: str, digest: str, at: dt.datetime
+    definition: InstrumentDefinition,
+    rules: Sequence[RuleText],
+    levels: str,
+    digest: str,
+    at: dt.datetime,
 ) -> Instrument:
-    """Write an instrument, its raw types and, when they changed, a new version of its rules."""
+    """Write an instrument, its raw types and, when they changed, new versions of its rules."""
     with transaction.atomic():
         instrument, _ = Instrument.objects.update_or_create(
             name=definition.name,
@@ -34,6 +41,7 @@ def load_instrument(
                     }
                     for name, limits in definition.recipes.items()
                 },
+                "oca": definition.oca,
                 "digest": digest,
                 "loaded_at": at,
             },
@@ -60,23 +68,74 @@ def _load_raw_types(instrument: Instrument, definition: InstrumentDefinition) ->
     instrument.raw_types.exclude(name__in=kept).delete()
 
 
-def _load_rules(instrument: Instrument, text: str, levels: str, at: dt.datetime) -> None:
-    digest = hashlib.sha256(f"{text}\0{levels}".encode()).hexdigest()
-    newest = instrument.rule_sets.order_by("-version").first()
-    if newest is None or newest.digest != digest:
-        version = newest.version + 1 if newest else 1
-        RuleSet.objects.create(
+def _load_rules(
+    instrument: Instrument, rules: Sequence[RuleText], levels: str, at: dt.datetime
+) -> None:
+    """Put rule texts in force; those in force before are superseded where they say otherwise."""
+    standing = {
+        (one.flavour, one.valid_from): one
+        for one in instrument.rule_sets.filter(superseded_at=None)
+    }
+    version = instrument.rule_sets.aggregate(Max("version"))["version__max"] or 0
+    kept = set()
+    for rule in rules:
+        digest = hashlib.sha256(f"{rule.text}\0{levels}".encode()).hexdigest()
+        old = standing.get((rule.flavour, rule.valid_from))
+        if old is not None and old.digest == digest:
+            kept.add(old.pk)
+            continue
+        if old is not None:
+            RuleSet.objects.filter(pk=old.pk).update(superseded_at=at)
+        version += 1
+        made = RuleSet.objects.create(
             instrument=instrument,
             version=version,
-            text=text,
+            flavour=rule.flavour,
+            valid_from=rule.valid_from,
+            text=rule.text,
             levels=levels,
             digest=digest,
+            source=rule.source[:255],
             recorded_at=at,
+        )
+        kept.add(made.pk)
+    instrument.rule_sets.filter(superseded_at=None).exclude(pk__in=kept).update(superseded_at=at)
+
+
+class NoRulesError(Exception):
+    """No rule set of an instrument is in force for a night."""
+
+    def __init__(self, instrument: Instrument, night: dt.date | None, flavour: str) -> None:
+        super().__init__(
+            f"{instrument.name} has no {flavour} rules for {night or 'today'}: add a rule file to "
+            "its folder, then run load_instruments."
         )
 
 
-def current_rules(instrument: Instrument) -> RuleSet:
-    return instrument.rule_sets.order_by("-version")[:1].get()
+def rules_of(instrument: Instrument, night: dt.date, flavour: str = Flavour.RAW2MASTER) -> RuleSet:
+    """Return the rules in force for a night.
+
+    Raises
+    ------
+    NoRulesError
+        There are none of that flavour, or they begin later.
+    """
+    found = instrument.rule_sets.in_force(night, flavour).first()
+    if found is None:
+        raise NoRulesError(instrument, night, flavour)
+    return found
+
+
+def settings_of(instrument: Instrument) -> oca.OcaSettings:
+    """Return how an instrument reads what OCA leaves open."""
+    return _settings(json.dumps(instrument.oca, sort_keys=True), instrument.night_rollover_hour)
+
+
+@lru_cache(maxsize=64)
+def _settings(chosen: str, night_rollover_hour: int) -> oca.OcaSettings:
+    return oca.OcaSettings(
+        **read_settings(json.loads(chosen)), night_rollover_hour=night_rollover_hour
+    )
 
 
 @lru_cache(maxsize=64)

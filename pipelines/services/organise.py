@@ -6,6 +6,7 @@ other that has run and gets more frames runs again, and its new result needs a n
 
 import datetime as dt
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -21,12 +22,14 @@ from pipelines.models import (
     NextStep,
     ProcessStatus,
     RawFile,
-    RawType,
     RuleSet,
 )
 
 from .associate import associate_blocks
-from .instruments import current_rules, parsed
+from .instruments import NoRulesError, parsed, rules_of, settings_of
+from .nights import reopen_for_arrivals
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -52,6 +55,7 @@ def organise_nights(nights: Iterable[tuple[int, dt.date]], at: dt.datetime) -> O
             instrument = Instrument.objects.select_for_update().get(pk=instrument_id)
             for night in ones:
                 _organise_night(instrument, night, at, done)
+                reopen_for_arrivals(instrument, night, at)
             done.to_advance += associate_blocks(instrument, ones, at)
             RawFile.objects.filter(
                 instrument=instrument, night__in=ones, organised_at=None, recorded_at__lte=at
@@ -62,12 +66,17 @@ def organise_nights(nights: Iterable[tuple[int, dt.date]], at: dt.datetime) -> O
 def _organise_night(
     instrument: Instrument, night: dt.date, at: dt.datetime, done: Organised
 ) -> None:
-    rule_set = current_rules(instrument)
-    rules = parsed(rule_set.text)
+    try:
+        rule_set = rules_of(instrument, night)
+    except NoRulesError as error:
+        logger.warning("%s", error)
+        return
+    rules, settings = parsed(rule_set.text), settings_of(instrument)
     frames = {
         frame.pk: frame
-        for frame in RawFile.objects.filter(instrument=instrument, night=night).exclude(raw_type="")
-        if not frame.is_science
+        for frame in RawFile.objects.of_night(instrument, night)
+        .filter(is_science=False, hidden_at=None)
+        .exclude(raw_type="")
     }
     known = {
         (block.action, block.raw_type, block.group_key): block
@@ -75,16 +84,17 @@ def _organise_night(
         .select_for_update()
         .prefetch_related("block_frames")
     }
-    raw_types = {raw_type.name: raw_type for raw_type in instrument.raw_types.all()}
     organiser_frames = [oca.Frame(pk, frame.keywords) for pk, frame in frames.items()]
-    for group in oca.organise(rules, organiser_frames):
+    for group in oca.organise(rules, organiser_frames, settings):
         members = [frames[int(frame.id)] for frame in group.frames]
         key = (group.action, members[0].raw_type, group_text(group))
         block = known.get(key)
         if block is None:
-            block = _new_block(rules, rule_set, group, members, raw_types, at)
+            block = _new_block(rules, rule_set, group, members, at)
             done.n_new += 1
-        _add_frames(block, members, at)
+        _set_frames(block, members, at)
+        known.pop(key, None)
+    _empty_hidden(known.values(), at)
 
 
 def group_text(group: oca.Group) -> str:
@@ -97,19 +107,17 @@ def _new_block(
     rule_set: RuleSet,
     group: oca.Group,
     members: list[RawFile],
-    raw_types: dict[str, RawType],
     at: dt.datetime,
 ) -> AssociationBlock:
     first = members[0]
     action = rules.actions.get(group.action)
     recipe = action.recipes[0] if action and action.recipes else None
-    raw_type = raw_types.get(first.raw_type)
     block = AssociationBlock(
         instrument=rule_set.instrument,
         night=first.night,
         ab_name=_ab_name(first, group),
         raw_type=first.raw_type,
-        setup=_setup(first, raw_type.setup_keywords if raw_type else [])[:255],
+        setup=first.setup,
         action=group.action,
         group_key=group_text(group),
         event=group.label[:32],
@@ -119,7 +127,9 @@ def _new_block(
         rule_set=rule_set,
         virtual_products=[
             {"label": product.label, "keywords": dict(product.keywords)}
-            for product in (oca.products(action, group) if action else [])
+            for product in (
+                oca.products(action, group, settings_of(rule_set.instrument)) if action else []
+            )
         ],
         mjd_obs=first.mjd_obs,
         mjd_mid=_mid(members),
@@ -147,22 +157,13 @@ def _ab_name(first: RawFile, group: oca.Group) -> str:
     return f"{name}.ab"
 
 
-def _setup(first: RawFile, keywords: list[str]) -> str:
-    values = (first.keywords.get(keyword) for keyword in keywords)
-    return "_".join(_plain(value) for value in values if value is not None)
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _mid(members: list[RawFile]) -> float:
     """Return the middle between the first start and the last end, the time associations use."""
     ends = (frame.mjd_obs + (frame.exptime_s or 0) / 86400 for frame in members)
     return (min(frame.mjd_obs for frame in members) + max(ends)) / 2
 
 
-def _add_frames(block: AssociationBlock, members: list[RawFile], at: dt.datetime) -> None:
+def _set_frames(block: AssociationBlock, members: list[RawFile], at: dt.datetime) -> None:
     """Bring a block's frames up to date; what has run runs again when its frames changed.
 
     A rejected block is left as it was rejected: its frames are those of its product.
@@ -172,20 +173,45 @@ def _add_frames(block: AssociationBlock, members: list[RawFile], at: dt.datetime
     have = {link.raw_file_id: link for link in block.block_frames.all()}
     fresh = [frame for frame in members if frame.pk not in have]
     BlockFrame.objects.bulk_create([BlockFrame(block=block, raw_file=frame) for frame in fresh])
-    n, needed = len(members), block.min_frames
+    n_hidden = _drop_hidden(block) if have else 0
+    _count_frames(block, len(members))
+    replaced = any(frame.organised_at is None for frame in members if frame.pk in have)
+    if fresh or replaced or n_hidden:
+        _start_anew(block, at)
+        block.mjd_mid = _mid(members)
+        block.save()
+
+
+def _drop_hidden(block: AssociationBlock) -> int:
+    """Take hidden frames out of a block; return how many these were."""
+    n, _ = BlockFrame.objects.filter(block=block, raw_file__hidden_at__isnull=False).delete()
+    return n
+
+
+def _empty_hidden(blocks: Iterable[AssociationBlock], at: dt.datetime) -> None:
+    """Keep blocks all of whose frames are hidden now, as incomplete ones."""
+    for block in blocks:
+        if not block.is_withdrawn and _drop_hidden(block) and not block.block_frames.count():
+            _count_frames(block, 0)
+            _start_anew(block, at)
+            block.save()
+
+
+def _count_frames(block: AssociationBlock, n: int) -> None:
+    needed = max(block.min_frames, 1)
     if n < needed:
         block.completeness = Completeness.INCOMPLETE
         block.incomplete_reason = f"too_small {n} of {needed}"
     elif block.incomplete_reason.startswith("too_small"):
         block.incomplete_reason = "not associated yet"
-    replaced = any(frame.organised_at is None for frame in members if frame.pk in have)
-    if (fresh or replaced) and block.attempt:
+
+
+def _start_anew(block: AssociationBlock, at: dt.datetime) -> None:
+    if block.attempt:
         block.process_status = ProcessStatus.CREATED
         block.next_step = NextStep.REST
         block.is_degraded = False
+        block.is_certified = False
         block.lease_until = None
         block.n_failures = 0
-    if fresh or replaced:
-        block.mjd_mid = _mid(members)
-        block.changed_at = at
-        block.save()
+    block.changed_at = at

@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +15,10 @@ from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from pipelines.domain.recipe_call import Kind, RecipeCall, RecipeOutcome, SofEntry
+from pipelines.domain.recipe_call import Kind, RecipeOutcome
 from pipelines.models import (
     AssociationBlock,
     Attempt,
-    CalibrationLink,
     Completeness,
     FailureKind,
     NextStep,
@@ -33,13 +31,12 @@ from pipelines.recipes.process import FencedError, ProcessId
 from pipelines.recipes.run import discard, run_recipe
 
 from .associate import reassociate
+from .inputs import Calibration, is_gone, is_useless, links_of, plan_call, product_of
 
 logger = logging.getLogger(__name__)
 
 # How soon a waiting block is looked at again when nobody tells it that its producer is done.
 WAIT_S = 30.0
-DEFAULT_TIMEOUT_S = 3600.0
-DEFAULT_MEMORY_MB = 6000
 
 
 @dataclass(frozen=True)
@@ -67,38 +64,22 @@ def process_block(block: AssociationBlock) -> bool:
     return True
 
 
-def _resolve(
-    block: AssociationBlock, at: dt.datetime
-) -> list[tuple[CalibrationLink, Product]] | _Wait:
+def _resolve(block: AssociationBlock, at: dt.datetime) -> list[Calibration] | _Wait:
     """Return the product of each calibration, or who has to run first.
 
     A producer that failed for good or was rejected is replaced by the next best one, once.
     """
-    links = list(block.calibrations.select_related("producer"))
-    if any(_is_gone(link.producer) for link in links) and reassociate(block, at):
-        links = list(block.calibrations.select_related("producer"))
-    found: list[tuple[CalibrationLink, Product]] = []
+    links = links_of(block)
+    if any(is_useless(link) for link in links) and reassociate(block, at):
+        links = links_of(block)
+    found: list[Calibration] = []
     for link in links:
-        product = _product(link)
-        if product is not None:
-            found.append((link, product))
-        elif link.is_required:
+        product = product_of(link)
+        if product is not None or link.file is not None:
+            found.append(Calibration(link, product))
+        elif link.is_required and link.producer is not None:
             return _Wait(link.producer)
     return found
-
-
-def _is_gone(producer: AssociationBlock) -> bool:
-    failed = producer.process_status == ProcessStatus.FAILED
-    return producer.is_withdrawn or (failed and producer.next_step == NextStep.REST)
-
-
-def _product(link: CalibrationLink) -> Product | None:
-    producer = link.producer
-    if producer.process_status != ProcessStatus.SUCCESSFUL or producer.is_withdrawn:
-        return None
-    return Product.objects.filter(
-        attempt=producer.current_attempt_id, pro_catg=link.pro_catg
-    ).first()
 
 
 def _wait(block: AssociationBlock, culprit: AssociationBlock, at: dt.datetime) -> None:
@@ -114,11 +95,11 @@ def _wait(block: AssociationBlock, culprit: AssociationBlock, at: dt.datetime) -
 
 def _patience(culprit: AssociationBlock) -> dt.timedelta:
     """Return how long to wait: what failed for good comes back by a person's act, which tells."""
-    return dt.timedelta(seconds=settings.HCM_RETRY_S if _is_gone(culprit) else WAIT_S)
+    return dt.timedelta(seconds=settings.HCM_RETRY_S if is_gone(culprit) else WAIT_S)
 
 
 def _claim(
-    block: AssociationBlock, calibrations: list[tuple[CalibrationLink, Product]], at: dt.datetime
+    block: AssociationBlock, calibrations: list[Calibration], at: dt.datetime
 ) -> Attempt | None:
     with transaction.atomic():
         AssociationBlock.objects.filter(
@@ -135,12 +116,13 @@ def _claim(
             job_dir=str(Path("jobs") / f"{block.pk}-{number}"),
             inputs=[
                 {
-                    "label": link.label,
-                    "product": product.pk,
-                    "producer": link.producer.ab_name,
-                    "delta_days": link.delta_days,
+                    "label": one.link.label,
+                    "product": one.product.pk if one.product else None,
+                    "producer": one.link.producer.ab_name if one.link.producer else None,
+                    "file": one.link.file.name if one.link.file else None,
+                    "delta_days": one.link.delta_days,
                 }
-                for link, product in calibrations
+                for one in calibrations
             ],
             started_at=at,
         )
@@ -150,38 +132,7 @@ def lease() -> dt.timedelta:
     return dt.timedelta(seconds=settings.HCM_LEASE_S)
 
 
-def plan_call(
-    block: AssociationBlock, calibrations: list[tuple[CalibrationLink, Product]]
-) -> RecipeCall:
-    limits = block.instrument.recipes.get(block.recipe, {})
-    frames = block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs", "pk")
-    return RecipeCall(
-        recipe=block.recipe,
-        runner=block.instrument.runner,
-        pipeline=block.instrument.pipeline,
-        parameters=tuple(block.parameters),
-        raws=tuple(
-            SofEntry(Path(link.raw_file.path), link.raw_file.do_catg or link.raw_file.raw_type)
-            for link in frames
-        ),
-        calibrations=tuple(
-            SofEntry(settings.HCM_DATA_DIR / product.path, product.pro_catg)
-            for _, product in calibrations
-        ),
-        expected_products=_expected(block, limits.get("products", ())),
-        min_frames=max(1, block.min_frames),
-        timeout_s=float(limits.get("timeout_s", DEFAULT_TIMEOUT_S)),
-        memory_mb=int(limits.get("memory_mb", DEFAULT_MEMORY_MB)),
-    )
-
-
-def _expected(block: AssociationBlock, of_recipe: Sequence[str]) -> tuple[str, ...]:
-    """Return the categories a run must make: those of the rules and those of the recipe."""
-    of_rules = [str(one["keywords"].get("PRO.CATG", "")) for one in block.virtual_products]
-    return tuple(sorted({*of_recipe, *filter(None, of_rules)}))
-
-
-def _run(attempt: Attempt, calibrations: list[tuple[CalibrationLink, Product]]) -> None:
+def _run(attempt: Attempt, calibrations: list[Calibration]) -> None:
     block = attempt.block
     job_dir = settings.HCM_DATA_DIR / attempt.job_dir
     said = {"ab_name": block.ab_name, "recipe": block.recipe, "instrument": block.instrument.name}
@@ -396,11 +347,16 @@ def request_again(block: AssociationBlock, at: dt.datetime) -> bool:
 
 
 def note_decision(
-    block: AssociationBlock, at: dt.datetime, *, is_open: bool, is_rejected: bool
+    block: AssociationBlock,
+    at: dt.datetime,
+    *,
+    is_open: bool,
+    is_rejected: bool,
+    is_certified: bool,
 ) -> None:
     """Keep what a decision means for the pipelines: its products leave the pool, or come back."""
     AssociationBlock.objects.filter(pk=block.pk).update(
-        is_withdrawn=is_rejected, needs_person=is_open, changed_at=at
+        is_withdrawn=is_rejected, needs_person=is_open, is_certified=is_certified, changed_at=at
     )
     if not is_rejected:
         block.blocks_others.update(next_try_at=None)

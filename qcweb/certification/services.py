@@ -117,7 +117,13 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
     is_automatic = may_be_automatic(block)
     if is_automatic:
         _write(block, Decision.AUTO, None, "", at)
-    note_decision(block, at, is_open=not is_automatic, is_rejected=block.is_withdrawn)
+    note_decision(
+        block,
+        at,
+        is_open=not is_automatic,
+        is_rejected=block.is_withdrawn,
+        is_certified=is_automatic,
+    )
     return is_automatic
 
 
@@ -231,7 +237,13 @@ def _decide(
         with transaction.atomic():
             entry = _write(block, decision, by, comment, at)
             rejected = decision == Decision.REJECTED
-            note_decision(block, at, is_open=decision == Decision.REOPENED, is_rejected=rejected)
+            note_decision(
+                block,
+                at,
+                is_open=decision == Decision.REOPENED,
+                is_rejected=rejected,
+                is_certified=decision == Decision.ACCEPTED,
+            )
             mark_rejected(block, rejected=rejected)
     except IntegrityError as error:
         # Both read the same last number; the database took the faster one.

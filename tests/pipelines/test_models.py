@@ -15,6 +15,7 @@ from pipelines.models import (
     Product,
     RawFile,
     RawType,
+    Root,
     RuleSet,
 )
 
@@ -34,6 +35,7 @@ def make(db):
     rules = RuleSet.objects.create(
         instrument=instrument, version=1, text="", digest="-", recorded_at=at
     )
+    root = Root.objects.create(name="raw", path="/raw", recorded_at=at)
     block = {
         "instrument": instrument, "night": NIGHT, "ab_name": "one.ab", "raw_type": "BIAS",
         "action": "A", "group_key": "[1]", "rule_set": rules, "mjd_obs": 61101.5,
@@ -45,9 +47,12 @@ def make(db):
             "digest": "-", "loaded_at": at,
         },
         RawType: {"instrument": instrument, "name": "BIAS", "title": "Bias"},
-        RuleSet: {"instrument": instrument, "version": 2, "text": "", "digest": "-", "recorded_at": at},
+        RuleSet: {
+            "instrument": instrument, "version": 2, "text": "", "digest": "-", "recorded_at": at,
+            "valid_from": NIGHT,
+        },
         RawFile: {
-            "instrument": instrument, "name": "a.fits", "path": "/a.fits", "size": 2880,
+            "instrument": instrument, "name": "a.fits", "root": root, "path": "a.fits", "size": 2880,
             "header_digest": "d", "night": NIGHT, "mjd_obs": 61101.5, "recorded_at": at,
         },
         AssociationBlock: block,
@@ -109,8 +114,8 @@ def test_numbers_out_of_their_range_are_refused(make, model, fields, constraint)
     [
         (Instrument, {}, {"name": "OTHER"}),
         (RawType, {}, {"name": "DARK"}),
-        (RuleSet, {}, {"version": 3}),
-        (RawFile, {"path": "/elsewhere.fits"}, {"size": 5760}),
+        (RuleSet, {}, {"version": 3, "valid_from": dt.date(2026, 1, 1)}),
+        (RawFile, {"path": "elsewhere.fits"}, {"size": 5760}),
         (AssociationBlock, {"group_key": "[2]"}, {"ab_name": "two.ab", "group_key": "[2]"}),
         (AssociationBlock, {"ab_name": "two.ab"}, {"ab_name": "two.ab", "action": "B"}),
     ],

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from pipelines.models import AssociationBlock, RawFile, RefusedFile
+from pipelines.models import AssociationBlock, RawFile, RefusedFile, Root
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, taken
 from trending.models import QC1Import, QC1Row
@@ -66,7 +66,10 @@ def test_ingest_goes_into_folders_and_takes_relative_names(instruments, tmp_path
     monkeypatch.chdir(tmp_path)
     run("ingest", "frames")
     assert RawFile.objects.count() == 6
-    assert all(path.startswith("/") for path in RawFile.objects.values_list("path", flat=True))
+    root = Root.objects.get()
+    assert (root.name, root.path) == ("frames", str(tmp_path / "frames"))
+    assert all(frame.full_path.is_file() for frame in RawFile.objects.select_related("root"))
+    assert RawFile.objects.filter(path__startswith="more/").count() == 3
 
 
 def test_ingest_of_an_empty_directory_does_nothing(instruments, tmp_path):

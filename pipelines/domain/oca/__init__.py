@@ -14,6 +14,7 @@ rules do not do what their author hoped, and `OcaSettings` holds the choices OCA
 from .associate import Chosen, Match, associate
 from .cascade import Block, Cascade, cascade
 from .classify import Classification, Overwrite, classify
+from .compiled import index_key
 from .conditions import compile_condition, compile_value
 from .errors import OcaError, OcaSyntaxError, OcaUnsupportedError, OcaWarning
 from .explain import NearMiss, near_misses, type_clashes
@@ -24,7 +25,7 @@ from .parser import parse
 from .plan import NO_PLAN, AssociationPlan, Breakpoint, Window
 from .pools import Candidate, Pool
 from .printer import print_expression, print_rules
-from .products import VirtualProduct, products
+from .products import VirtualProduct, made_category, products
 from .settings import DEFAULT_SETTINGS, DeltaFrom, Events, OcaSettings, Reference
 from .tree import (
     Action,
@@ -81,7 +82,9 @@ __all__ = [
     "classify",
     "compile_condition",
     "compile_value",
+    "index_key",
     "lint",
+    "made_category",
     "near_misses",
     "organise",
     "parse",

@@ -89,3 +89,15 @@ def _product(
             if value is not None:
                 header[assignment.keyword] = value
     return VirtualProduct(rule.label, keywords, number_of(keywords, "MJD-OBS"), order)
+
+
+def made_category(pro_catg: str) -> str:
+    """Return the category of the file that plays a virtual product later.
+
+    Rules write ``_WKF`` after the category of a product that only this run may make, so that no
+    master on disk is taken for it; the recipe writes the file without.
+
+    >>> made_category("MASTER_DARK_WKF"), made_category("MASTER_BIAS")
+    ('MASTER_DARK', 'MASTER_BIAS')
+    """
+    return pro_catg.removesuffix("_WKF")

@@ -14,7 +14,7 @@ from pipelines.models import AssociationBlock, Product
 from pipelines.recipes import jobs
 from pipelines.recipes.process import run_limited
 from pipelines.recipes.run import command_of, environment_of
-from pipelines.services.process import plan_call
+from pipelines.services.inputs import Calibration, plan_call
 
 from .frame import Side, benchmark
 
@@ -68,7 +68,9 @@ def run_bare_recipes() -> float:
             one.pk: one for one in Product.objects.filter(pk__in=[i["product"] for i in inputs])
         }
         links = {link.label: link for link in block.calibrations.all()}
-        call = plan_call(block, [(links[i["label"]], products[i["product"]]) for i in inputs])
+        call = plan_call(
+            block, [Calibration(links[i["label"]], products[i["product"]]) for i in inputs]
+        )
         job_dir = scratch / str(block.pk)
         jobs.make_job(job_dir, list(call.raws), call.calibrations)
         prepared.append((call, job_dir))

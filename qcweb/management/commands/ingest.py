@@ -25,7 +25,8 @@ class Command(DatabaseCommand):
             raise CommandError(f"{directory}: {no_directory(directory)}")
         if not Instrument.objects.exists():
             raise CommandError("No instrument is known. Run: manage.py load_instruments")
-        report = ingest(find_frames(directory.resolve()), timezone.now())
+        directory = directory.resolve()
+        report = ingest(find_frames(directory), timezone.now(), directory)
         if not ask(report.to_advance):
             self.stderr.write(
                 "The broker does not answer; what is registered here is processed when it does."

@@ -157,8 +157,10 @@ def _other_frames(instrument: Instrument, day: dt.date) -> dict[str, int]:
     return frames.aggregate(
         all=Count("pk"),
         science=Count("pk", filter=Q(is_science=True)),
-        unclassified=Count("pk", filter=Q(raw_type="")),
+        unclassified=Count("pk", filter=Q(raw_type="", pro_catg="")),
         damaged=Count("pk", filter=~Q(problem="")),
+        gone=Count("pk", filter=Q(gone_at__isnull=False)),
+        hidden=Count("pk", filter=Q(hidden_at__isnull=False)),
     )
 
 

@@ -78,6 +78,7 @@ def test_a_dark_uses_the_bias_that_is_still_to_be_made(take, tmp_path):
     dark = AssociationBlock.objects.get(raw_type="DARK")
     link = dark.calibrations.get()
     assert (link.pro_catg, link.producer.raw_type) == ("MASTER_BIAS", "BIAS")
+    assert link.delta_days is not None
     assert link.delta_days < 0
     assert (dark.cascade_level, dark.completeness) == (1, Completeness.COMPLETE)
 

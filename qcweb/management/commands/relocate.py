@@ -1,0 +1,87 @@
+"""Says where a named directory of frames is now; frames keep their place below it."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db.models import Count, Q
+
+from pipelines.models import Root
+from pipelines.services.roots import RootError, find_root, relocate
+from qcweb.management.base import DatabaseCommand
+
+# More lines than this say nothing more.
+MAX_LINES = 20
+
+
+class Command(DatabaseCommand):
+    help = (
+        "Without arguments: list the roots, the named directories that frames lie below. "
+        "With a name and a directory: the root is there now, after a look whether its frames are."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", nargs="?", help="a root")
+        parser.add_argument("directory", nargs="?", type=Path, metavar="DIR")
+        parser.add_argument(
+            "--move", action="store_true", help="move the files there too; DIR must not exist yet"
+        )
+        parser.add_argument("--rename", metavar="NAME", help="give the root another name")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if options["name"] is None:
+            self._list()
+            return
+        try:
+            root = find_root(options["name"])
+            if options["rename"]:
+                self._rename(root, options["rename"])
+            if options["directory"] is not None:
+                self._relocate(root, options["directory"], move=options["move"])
+        except RootError as error:
+            raise CommandError(str(error)) from error
+        if options["directory"] is None and not options["rename"]:
+            raise CommandError(f"Where is root {root.name} now? Give its directory.")
+
+    def _list(self) -> None:
+        roots = Root.objects.annotate(
+            n=Count("raw_files"),
+            n_gone=Count("raw_files", filter=Q(raw_files__gone_at__isnull=False)),
+        )
+        for root in roots:
+            gone = f", {root.n_gone} gone from disk" if root.n_gone else ""
+            followed = ", followed" if root.is_followed else ""
+            self.stdout.write(f"{root.name}: {root.path}: {root.n} frames{gone}{followed}")
+        if not roots:
+            self.stdout.write("No frames are registered yet.")
+
+    def _rename(self, root: Root, name: str) -> None:
+        if Root.objects.filter(name=name).exists():
+            raise RootError(f"There is a root {name!r} already.")
+        if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 64:
+            raise RootError(f"{name!r}: expected letters, digits, - and _, at most 64.")
+        old, root.name = root.name, name
+        root.save(update_fields=["name"])
+        self.stdout.write(f"{old} is called {name} now.")
+
+    def _relocate(self, root: Root, directory: Path, *, move: bool) -> None:
+        target = directory.expanduser().absolute()
+        if move:
+            if target.exists():
+                raise RootError(f"{target} exists: --move needs a new directory.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(root.path, target)
+        found = relocate(root, target.resolve())
+        for lack in found.lacks[:MAX_LINES]:
+            self.stderr.write(str(lack))
+        if found.lacks:
+            if move:
+                shutil.move(target, root.path)
+            raise RootError(
+                f"{len(found.lacks)} of {found.n_files} frames are not as registered below "
+                f"{target}. Nothing has changed. Move the files first; frames that are lost: run "
+                f"verify --root {root.name}, then relocate."
+            )
+        back = f", {found.n_back} that were gone are back" if found.n_back else ""
+        self.stdout.write(f"{root.name}: {found.n_files} frames below {target.resolve()}{back}.")
