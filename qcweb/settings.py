@@ -27,6 +27,8 @@ HCM_LEASE_S = env.number("HCM_LEASE_S", 60, low=2, high=3600)
 HCM_SWEEP_S = env.number("HCM_SWEEP_S", 5, low=0.2, high=3600)
 # How long a failure that may pass is left alone before the next try, and how often it is tried.
 HCM_RETRY_S = env.number("HCM_RETRY_S", 3600, low=0.1, high=7 * 86400)
+# How often the round looks for new frames, organises, and tries again what failed.
+HCM_ROUND_S = env.number("HCM_ROUND_S", 3600, low=1, high=86400)
 HCM_MAX_ATTEMPTS = int(env.number("HCM_MAX_ATTEMPTS", 5, low=1, high=100))
 
 SECRET_KEY = env.secret("HCM_SECRET_KEY", HCM_DATA_DIR / "secret_key")
@@ -182,6 +184,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "qcweb.tasks.sweep",
         "schedule": HCM_SWEEP_S,
         "options": {"expires": HCM_SWEEP_S},
+    },
+    "rounds": {
+        "task": "qcweb.tasks.rounds",
+        "schedule": HCM_ROUND_S,
+        "options": {"expires": HCM_ROUND_S},
     },
     "checksum": {
         "task": "qcweb.tasks.checksum",

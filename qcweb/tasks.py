@@ -8,6 +8,7 @@ from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
 from pipelines.services.checksums import add_checksums
+from pipelines.services.rounds import run_round, subjects
 from qcweb import workflow
 
 logger = logging.getLogger(__name__)
@@ -48,3 +49,21 @@ def sweep() -> list[int]:
 def checksum() -> int:
     """Give raw files their full checksum, a few seconds at a time."""
     return add_checksums()
+
+
+@shared_task
+def rounds() -> list[str]:
+    """Ask for the hourly round of each subject; they may run beside each other."""
+    names = subjects()
+    for name in names:
+        one_round.delay(name)
+    return names
+
+
+@shared_task
+def one_round(subject: str) -> str:
+    """Do one subject's round; a younger one leaves the work to the older."""
+    report = run_round(subject, timezone.now())
+    ask(report.to_advance)
+    logger.info("round: %s", report)
+    return subject

@@ -333,8 +333,10 @@ def _register(frames: Sequence[RawFile], report: IngestReport, at: dt.datetime) 
         return
     with transaction.atomic():
         stored: dict[str, list[RawFile]] = {}
-        for known in RawFile.objects.select_for_update().filter(
-            header_digest__in=[frame.header_digest for frame in frames]
+        for known in (
+            RawFile.objects.select_for_update(of=("self",))
+            .select_related("root")
+            .filter(header_digest__in=[frame.header_digest for frame in frames])
         ):
             stored.setdefault(known.header_digest, []).append(known)
         for frame in frames:
@@ -366,14 +368,15 @@ def _place(frame: RawFile, alike: list[RawFile]) -> FileReport:
 
 def _same_again(same: RawFile, frame: RawFile) -> FileReport:
     """Keep a known frame; one that was gone is where it is found now."""
-    is_same_place = (same.root_id, same.path) == (frame.root_id, frame.path)
-    if same.gone_at is not None or (is_same_place and same.modified_ns != frame.modified_ns):
-        RawFile.objects.filter(pk=same.pk).update(
-            root=frame.root, path=frame.path, modified_ns=frame.modified_ns, gone_at=None,
-            compression=frame.compression,
-        )  # fmt: skip
-    note = "" if is_same_place else f"as {same.name}"
-    return FileReport(frame.full_path, Done.KNOWN, note)
+    is_same_file = same.full_path == frame.full_path
+    if is_same_file or same.gone_at is not None:
+        now = {
+            "root_id": frame.root_id, "path": frame.path, "modified_ns": frame.modified_ns,
+            "compression": frame.compression, "gone_at": None,
+        }  # fmt: skip
+        if any(getattr(same, name) != value for name, value in now.items()):
+            RawFile.objects.filter(pk=same.pk).update(**now)
+    return FileReport(frame.full_path, Done.KNOWN, "" if is_same_file else f"as {same.name}")
 
 
 def _replace(stored: RawFile, frame: RawFile) -> None:

@@ -38,9 +38,11 @@ class Organised:
     to_advance: list[int] = field(default_factory=list)
 
 
-def organise_new(at: dt.datetime) -> Organised:
-    """Organise the nights that have frames nobody has organised yet."""
+def organise_new(at: dt.datetime, instrument: Instrument | None = None) -> Organised:
+    """Organise the nights that have frames nobody has organised yet, of one instrument or all."""
     new = RawFile.objects.filter(organised_at=None).order_by()
+    if instrument is not None:
+        new = new.filter(instrument=instrument)
     return organise_nights(new.values_list("instrument", "night").distinct(), at)
 
 

@@ -324,10 +324,11 @@ def note_qc_duration(attempt: Attempt, seconds: float) -> None:
     Attempt.objects.filter(pk=attempt.pk).update(qc_duration_s=seconds)
 
 
-def request_again(block: AssociationBlock, at: dt.datetime) -> bool:
+def request_again(block: AssociationBlock, at: dt.datetime, *, n_failures: int = 0) -> bool:
     """Queue a block that is at rest for another run; False when it cannot run or is at work.
 
-    Its former result stays what it is until the new run has ended.
+    Its former result stays what it is until the new run has ended. `n_failures` counts towards
+    the tries it is given.
     """
     return bool(
         AssociationBlock.objects.filter(
@@ -339,7 +340,7 @@ def request_again(block: AssociationBlock, at: dt.datetime) -> bool:
             next_step=NextStep.PROCESS,
             next_try_at=None,
             asked_at=None,
-            n_failures=0,
+            n_failures=n_failures,
             needs_person=False,
             changed_at=at,
         )

@@ -40,10 +40,14 @@ class Roots:
         root = max(holding, key=lambda one: len(one.path))
         return root, path.relative_to(root.path).as_posix()
 
-    def name(self, directory: Path, at: dt.datetime) -> Root:
-        """Return the root that holds a directory; it becomes one itself when there is none."""
+    def name(self, directory: Path, at: dt.datetime, *, is_own: bool = False) -> Root:
+        """Return the root that holds a directory; it becomes one itself when there is none.
+
+        `is_own` makes it one in any case, as a directory that is followed has to be.
+        """
         placed = self.place(directory)
-        if placed is not None:
+        # A root that is the whole disk says nothing: it is of before roots had names.
+        if placed is not None and (placed[1] == "." or (not is_own and placed[0].path != "/")):
             return placed[0]
         root, _ = Root.objects.get_or_create(
             path=str(directory),

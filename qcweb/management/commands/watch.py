@@ -8,8 +8,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 from django.utils import timezone
 
-from pipelines.models import Instrument
+from pipelines.models import Instrument, Root
 from pipelines.services.ingest import Done, ingest
+from pipelines.services.roots import Roots
 from pipelines.services.watch import Watch
 from qcweb.management.base import DatabaseCommand, no_directory
 from qcweb.tasks import ask
@@ -35,6 +36,9 @@ class Command(DatabaseCommand):
             raise CommandError(f"{directory}: {no_directory(directory)}")
         if not Instrument.objects.exists():
             raise CommandError("No instrument is known. Run: manage.py load_instruments")
+        root = Roots.load().name(directory, timezone.now(), is_own=True)
+        # The rounds look there too: nothing is missed while nobody watches.
+        Root.objects.filter(pk=root.pk).update(is_followed=True)
         self.stdout.write(f"Following {directory}; Ctrl-C ends")
         watch = Watch(directory, options["quiet"])
         try:
