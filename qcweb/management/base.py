@@ -7,6 +7,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from pipelines.domain import oca
+from pipelines.domain.plan_file import parse_plan
+from pipelines.domain.toml_reader import DefinitionError
+
 
 class DatabaseCommand(BaseCommand):
     """A command that needs the tables: it says so instead of failing at the first that is missing."""
@@ -26,3 +30,25 @@ def no_directory(path: Path) -> str:
     if path.exists():
         return f"a file; give its directory, {path.parent}."
     return "there is no such directory."
+
+
+def read_rules(path: Path) -> oca.RuleFile:
+    """Return a rule file's tree; what is wrong with it ends the command."""
+    try:
+        return oca.parse(path.read_text(encoding="utf-8", errors="replace"))
+    except oca.OcaSyntaxError as error:
+        raise CommandError(f"{path}:{error}") from error
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+
+
+def read_plan(path: Path | None) -> oca.AssociationPlan:
+    """Return a ``levels.toml``; what is wrong with it ends the command."""
+    if path is None:
+        return oca.NO_PLAN
+    try:
+        return parse_plan(str(path), path.read_text(encoding="utf-8"))
+    except DefinitionError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error

@@ -63,6 +63,10 @@ class AssociationPlan:
     windows: Mapping[tuple[str, str], tuple[Window, ...]] = field(default_factory=dict)
     breakpoints: tuple[Breakpoint, ...] = ()
 
+    def windows_of(self, action: str, label: str) -> tuple[Window, ...]:
+        """Return the windows of a label, those of the action before those of all actions."""
+        return self.windows.get((action, label)) or self.windows.get(("", label)) or ()
+
     def level(self, action: str, label: str, delta_days: float | None) -> int | None:
         """Return the level of a candidate; None when it is too far away to be used.
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from pipelines.domain import oca
-from pipelines.domain.plan_file import parse_plan
-from pipelines.domain.toml_reader import DefinitionError
 from pipelines.services import oca_report
 from pipelines.services.ingest import find_frames
+from qcweb.management.base import read_plan, read_rules
 
 
 class Command(BaseCommand):
@@ -49,46 +48,26 @@ class Command(BaseCommand):
         return all("error" not in report for report in reports)
 
     def _classify(self, options: dict[str, Any]) -> bool:
-        frames, unread = oca_report.read_frames(self._rules(options), _files(options["paths"]))
+        frames, unread = oca_report.read_frames(read_rules(options["rules"]), _files(options["paths"]))
         for frame in frames:
             self.stdout.write(json.dumps(oca_report.classified(frame)))
         return self._say_unread(unread)
 
     def _organise(self, options: dict[str, Any]) -> bool:
-        rules = self._rules(options)
+        rules = read_rules(options["rules"])
         raws, unread = oca_report.read_frames(rules, _files([options["directory"]]))
         masters: list[oca_report.ReadFrame] = []
         if options["calib"]:
             masters, more = oca_report.read_frames(rules, _files([options["calib"]]))
             unread += more
-        plan = _plan(options["levels"])
+        plan = read_plan(options["levels"])
         self.stdout.write(json.dumps(oca_report.organised(rules, raws, masters, plan), indent=1))
         return self._say_unread(unread)
-
-    def _rules(self, options: dict[str, Any]) -> oca.RuleFile:
-        path: Path = options["rules"]
-        try:
-            return oca.parse(path.read_text(encoding="utf-8", errors="replace"))
-        except oca.OcaSyntaxError as error:
-            raise CommandError(f"{path}:{error}") from error
-        except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
 
     def _say_unread(self, unread: list[oca_report.Unread]) -> bool:
         for one in unread:
             self.stderr.write(f"{one.path}: {one.reason}")
         return not unread
-
-
-def _plan(path: Path | None) -> oca.AssociationPlan:
-    if path is None:
-        return oca.NO_PLAN
-    try:
-        return parse_plan(str(path), path.read_text(encoding="utf-8"))
-    except DefinitionError as error:
-        raise CommandError(str(error)) from error
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}") from error
 
 
 def _in_words(report: oca_report.Report) -> str:
