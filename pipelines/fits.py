@@ -130,11 +130,16 @@ def read_header(file: BinaryIO) -> list[bytes]:
 def read_headers(path: Path) -> Iterator[list[bytes]]:
     """Yield the header of each HDU of a plain file."""
     with path.open("rb") as file:
-        while file.read(1):
-            file.seek(-1, io.SEEK_CUR)
-            header = read_header(file)
-            yield header
-            file.seek(_padded(_data_size(header)), io.SEEK_CUR)
+        yield from read_headers_of(file)
+
+
+def read_headers_of(file: BinaryIO) -> Iterator[list[bytes]]:
+    """Yield the header of each HDU from the file's position on."""
+    while file.read(1):
+        file.seek(-1, io.SEEK_CUR)
+        header = read_header(file)
+        yield header
+        file.seek(_padded(_data_size(header)), io.SEEK_CUR)
 
 
 def _needed_size(file: BinaryIO, primary: list[bytes]) -> int:

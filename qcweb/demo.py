@@ -99,7 +99,7 @@ def ingest_nights(first: dt.date, say: Say) -> list[Night]:
         folder = settings.HCM_DATA_DIR / "raw" / night.label.isoformat()
         write_night(night, folder)
         paths = [path for path in find_frames(folder) if _instrument(path) in runnable]
-        report = ingest(paths, timezone.now())
+        report = ingest(paths, timezone.now(), settings.HCM_DATA_DIR / "raw")
         ask(report.to_advance)
         say(f"Night {night.label}: {len(paths)} frames, {report.new_blocks} new blocks")
     return nights

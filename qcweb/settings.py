@@ -21,6 +21,8 @@ HCM_INSTRUMENTS_DIRS = [
     BASE_DIR / "qcweb" / "instruments",
     *(Path(word).expanduser() for word in env.words("HCM_INSTRUMENTS_DIRS")),
 ]
+# How long the headers of science frames are only for those who log in.
+HCM_PROPRIETARY_DAYS = env.number("HCM_PROPRIETARY_DAYS", 365, low=0, high=36500)
 # A worker that says nothing for so long has lost its block.
 HCM_LEASE_S = env.number("HCM_LEASE_S", 60, low=2, high=3600)
 # How often everything that is not at rest is looked at again.

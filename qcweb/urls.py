@@ -5,7 +5,18 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
 from qcweb.problems import Problem, answer, not_found, respond
-from qcweb.web.views import blocks, home, nights, reports, tables
+from qcweb.web.views import (
+    associations,
+    blocks,
+    frames,
+    home,
+    night_state,
+    nights,
+    plan,
+    reports,
+    search,
+    tables,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,9 +27,27 @@ urlpatterns = [
     path("nights/", nights.nights, name="nights"),
     path("nights/<str:instrument>/<str:night>/", nights.night, name="night"),
     path("nights/<str:instrument>/<str:night>/frames/", nights.frames, name="frames"),
+    path("nights/<str:instrument>/<str:night>/cascade/", night_state.cascade, name="cascade"),
+    path("nights/<str:instrument>/<str:night>/close/", night_state.close, name="night-close"),
+    path("nights/<str:instrument>/<str:night>/reopen/", night_state.reopen, name="night-reopen"),
+    path(
+        "nights/<str:instrument>/<str:night>/calibrated/",
+        night_state.calibrated,
+        name="night-calibrated",
+    ),
     path("worklist/", nights.worklist, name="worklist"),
+    path("frames/", frames.raw_frames, name="raw-frames"),
+    path("frames/<int:pk>/", frames.frame, name="frame"),
+    path("frames/<int:pk>/look/<int:number>.png", frames.look, name="frame-look"),
+    path("frames/<int:pk>/hide/", frames.hide, name="frame-hide"),
+    path("plan/", plan.plans, name="plans"),
+    path("plan/<str:instrument>/", plan.plan, name="plan"),
+    path("search/", search.search, name="search"),
     path("blocks/<str:ab_name>/", blocks.block, name="block"),
     path("blocks/<str:ab_name>/log/<int:number>/", blocks.log, name="block-log"),
+    path(
+        "blocks/<str:ab_name>/associations/", associations.associations, name="block-associations"
+    ),
     path("blocks/<str:ab_name>/certify/", blocks.certify, name="block-certify"),
     path("blocks/<str:ab_name>/undo/", blocks.undo, name="block-undo"),
     path("products/<int:pk>/", blocks.product, name="product"),

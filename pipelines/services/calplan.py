@@ -130,6 +130,15 @@ class PlanMatrix:
     def state(self) -> PlanState:
         return worst(case.state for row in self.rows for case in row.cases.values())
 
+    @property
+    def total_science(self) -> int:
+        return sum(self.n_science.values())
+
+    @property
+    def next_expiry(self) -> Expiry | None:
+        """What leaves the plan next, of what is still in it."""
+        return next((one for one in self.expiries if one.left_days and one.left_days > 0), None)
+
 
 def newest_night(instrument: Instrument) -> dt.date | None:
     """Return the newest night that has frames."""

@@ -10,7 +10,7 @@ from pipelines.domain import oca
 from pipelines.models import AssociationBlock, Completeness, Instrument, RawFile, RuleSet
 
 from .instruments import parsed, plan_of, settings_of
-from .offers import Offers, Span, find_offers
+from .offers import Offer, Offers, Span, find_offers
 
 
 @dataclass(frozen=True)
@@ -95,3 +95,109 @@ def _moved(group: oca.Group, mjd: float) -> oca.Group:
         replace(frame, keywords={**frame.keywords, "MJD-OBS": mjd}) for frame in group.frames
     )
     return replace(group, frames=frames)
+
+
+@dataclass(frozen=True)
+class Loser:
+    """A candidate that was not taken: what it is, how far away, and what spoke against it."""
+
+    offer: Offer
+    delta_days: float | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One select with what it took and what it nearly took."""
+
+    select: oca.FileSelect
+    match: oca.Match
+    condition: str
+    chosen: list[tuple[Offer, oca.Chosen]]
+    losers: list[Loser]
+
+
+def asker_of(block: AssociationBlock, group: oca.Group, action: oca.Action) -> Asker:
+    return Asker(block.instrument, block.rule_set, action, group)
+
+
+def explain(
+    one: Asker, offers: Offers, but: AssociationBlock | None = None, limit: int = 5
+) -> list[Explained]:
+    """Say of each select what it takes now, and why the next ones were not taken."""
+    found = []
+    matches = find_matches(one, offers, but=but)
+    for select, match in zip(one.action.files, matches, strict=True):
+        chosen = [(offers.by_id[c.candidate.id], c) for c in match.chosen]
+        condition = oca.print_expression(select.condition) if select.condition else "any file"
+        losers = [*_passed(one, select, match, offers, but), *_missed(one, select, offers)]
+        losers = [
+            lost for lost in losers if lost.offer.producer is None or lost.offer.producer != but
+        ]
+        found.append(Explained(select, match, condition, chosen, losers[:limit]))
+    return found
+
+
+def _passed(
+    one: Asker,
+    select: oca.FileSelect,
+    match: oca.Match,
+    offers: Offers,
+    but: AssociationBlock | None,
+) -> list[Loser]:
+    """Return candidates that fulfil the condition and were not taken, the nearest first."""
+    settings = settings_of(one.instrument)
+    reference = oca.reference_keywords(one.group.frames, settings)
+    test = oca.compile_condition(select.condition, settings)
+    taken = {chosen.candidate.id for chosen in match.chosen}
+    found = []
+    for candidate in offers.pool.candidates(select.pool, oca.index_key(select.condition)):
+        if candidate.id in taken or not test(candidate.keywords, reference):
+            continue
+        delta = _delta(candidate, reference)
+        reason = _why_not(one, select, offers.by_id[candidate.id], delta, reference)
+        found.append(Loser(offers.by_id[candidate.id], delta, (reason,)))
+    return sorted(found, key=_distance)
+
+
+def _missed(one: Asker, select: oca.FileSelect, offers: Offers) -> list[Loser]:
+    """Return near misses: of the right category, with the parts of the condition that failed."""
+    settings = settings_of(one.instrument)
+    reference = oca.reference_keywords(one.group.frames, settings)
+    misses = oca.near_misses(select, one.group, offers.pool, settings, limit=3)
+    return [
+        Loser(offers.by_id[miss.candidate.id], _delta(miss.candidate, reference), miss.failed)
+        for miss in misses
+    ]
+
+
+def _delta(candidate: oca.Candidate, reference: oca.Keywords) -> float | None:
+    start = reference.get("MJD-OBS")
+    if candidate.mjd is None or not isinstance(start, (int, float)):
+        return None
+    return candidate.mjd - start
+
+
+def _distance(lost: Loser) -> float:
+    return float("inf") if lost.delta_days is None else abs(lost.delta_days)
+
+
+def _why_not(
+    one: Asker,
+    select: oca.FileSelect,
+    offer: Offer,
+    delta: float | None,
+    reference: oca.Keywords,
+) -> str:
+    producer = offer.producer
+    if producer is not None and producer.completeness != Completeness.COMPLETE:
+        return f"its block is incomplete: {producer.incomplete_reason}"
+    if one.plan.level(one.action.name, select.label, delta) is None:
+        return "farther away than levels.toml allows"
+    start = reference.get("MJD-OBS")
+    cut = None
+    if isinstance(start, (int, float)):
+        cut = one.plan.parted_by(offer.pro_catg, offer.candidate.mjd, float(start))
+    if cut is not None:
+        return f"beyond a breakpoint: {cut.reason}"
+    return "others rank before it"

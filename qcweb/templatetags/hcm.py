@@ -124,3 +124,15 @@ def paragraphs(text: str) -> list[str]:
 @register.filter
 def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+@register.filter
+def card_value(value: object) -> str:
+    """Write a header's value as its card does.
+
+    >>> card_value(True), card_value(1.5), card_value("BIAS")
+    ('T', '1.5', 'BIAS')
+    """
+    if isinstance(value, bool):
+        return "T" if value else "F"
+    return str(value)

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from pipelines.domain import oca
 from pipelines.services import oca_report
 from pipelines.services.ingest import find_frames
 from qcweb.management.base import read_plan, read_rules
@@ -48,7 +47,9 @@ class Command(BaseCommand):
         return all("error" not in report for report in reports)
 
     def _classify(self, options: dict[str, Any]) -> bool:
-        frames, unread = oca_report.read_frames(read_rules(options["rules"]), _files(options["paths"]))
+        frames, unread = oca_report.read_frames(
+            read_rules(options["rules"]), _files(options["paths"])
+        )
         for frame in frames:
             self.stdout.write(json.dumps(oca_report.classified(frame)))
         return self._say_unread(unread)

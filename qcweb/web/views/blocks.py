@@ -5,7 +5,6 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -19,6 +18,7 @@ from qcweb.problems import Problem, ProblemError
 from qcweb.web import looks
 from qcweb.web.board import BoardRow, make_row
 from qcweb.web.looks import Look
+from qcweb.web.views.people import person
 from trending.models import (
     BlockScore,
     Dataset,
@@ -90,7 +90,7 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "unscored": [line for line in lines if not line.score],
             "red": [line for line in lines if line.score and line.score.result == 1],
             "frames": found.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs"),
-            "calibrations": found.calibrations.select_related("producer").order_by("label"),
+            "calibrations": found.calibrations.select_related("producer", "file").order_by("pk"),
             "used_by": found.used_by.select_related("block").order_by("block__mjd_obs"),
             "attempts": found.attempts.all(),
             "products": _products(found),
@@ -281,7 +281,7 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
         entry = decide(
             found,
             _decision(request),
-            _person(request),
+            person(request),
             request.POST.get("comment", "")[:5000],
             seen=_seen(request),
             seen_attempt=_number(request, "attempt"),
@@ -320,7 +320,7 @@ def _take_typed(request: HttpRequest, ab_name: str) -> str:
 def undo(request: HttpRequest, ab_name: str) -> HttpResponse:
     found = find_block(ab_name)
     try:
-        take_back(found, _person(request), "", seen=_seen(request), at=timezone.now())
+        take_back(found, person(request), "", seen=_seen(request), at=timezone.now())
     except CertificationError as error:
         messages.error(request, error.message)
     else:
@@ -345,12 +345,6 @@ def _seen(request: HttpRequest) -> int:
 def _number(request: HttpRequest, name: str) -> int | None:
     text = request.POST.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def _person(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise ProblemError(Problem(401, "Log in first", "A decision needs a name."))
-    return request.user
 
 
 def product(request: HttpRequest, pk: int) -> HttpResponseBase:

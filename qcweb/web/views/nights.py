@@ -13,8 +13,10 @@ from django.views.decorators.http import condition
 from pipelines.models import (
     AssociationBlock,
     Instrument,
+    NightEvent,
     RawFile,
 )
+from pipelines.services.nights import state_of
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.board import FILTERS, BoardRow, make_board
 from qcweb.web.nightlines import night_lines
@@ -69,7 +71,12 @@ def _night_stamp(request: HttpRequest, instrument: str, night: str) -> str | Non
     parts = [
         *blocks.aggregate(at=Max("changed_at"), n=Count("pk")).values(),
         *blocks.aggregate(Max("certifications__pk"), Max("block_scores__pk")).values(),
-        *frames.aggregate(Max("pk"), Count("pk")).values(),
+        *frames.aggregate(
+            Max("pk"), Count("pk"), Count("gone_at"), Count("hidden_at"), Max("organised_at")
+        ).values(),
+        *NightEvent.objects.of_night(find_instrument(instrument), day)
+        .aggregate(Max("pk"))
+        .values(),
         request.user.pk,
         settings.VERSION,
     ]
@@ -108,6 +115,7 @@ def night(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
             "after": after,
             "last": _last_night(found) if not blocks else None,
             "others": _other_frames(found, day),
+            "state": state_of(found, day),
         },
     )
 

@@ -1,0 +1,115 @@
+"""A small picture of a frame's pixels, for the eye: needed most where no recipe looks at them."""
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.visualization import ZScaleInterval
+from django.conf import settings
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipelines.fits import FitsError, unpacked
+from pipelines.models import RawFile
+
+# Pixels of the longer side; more is not seen on a page.
+LONGEST = 640
+_COMPRESSED = {".gz", ".Z", ".fz"}
+
+
+class NoPictureError(Exception):
+    """A frame that cannot be drawn; the message says why."""
+
+
+@dataclass(frozen=True)
+class Hdu:
+    """One part of a file: its number, name, and what it holds."""
+
+    number: int
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.shape) >= 2
+
+    @property
+    def size_text(self) -> str:
+        return "×".join(str(one) for one in reversed(self.shape)) or "no data"
+
+
+def quicklook(frame: RawFile, number: int) -> bytes:
+    """Return a PNG of one HDU; made once and kept below the data directory.
+
+    Raises
+    ------
+    NoPictureError
+        The file or the HDU is not there, or holds no image.
+    """
+    kept = Path(settings.HCM_DATA_DIR) / "looks" / f"{frame.pk}-{number}-{frame.modified_ns}.png"
+    if kept.is_file():
+        return kept.read_bytes()
+    png = _draw(frame.full_path, number)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for old in kept.parent.glob(f"{frame.pk}-{number}-*.png"):
+        old.unlink(missing_ok=True)
+    part = kept.with_suffix(".part")
+    part.write_bytes(png)
+    part.replace(kept)
+    return png
+
+
+def _draw(path: Path, number: int) -> bytes:
+    try:
+        source: Any = io.BytesIO(unpacked(path)) if path.suffix in _COMPRESSED else path
+        with fits.open(source, do_not_scale_image_data=True, lazy_load_hdus=True) as hdus:
+            pixels = _shrunk(hdus[number])
+    except FitsError as error:
+        raise NoPictureError(error.reason) from error
+    except IndexError as error:
+        raise NoPictureError(f"It has no HDU {number}.") from error
+    except (OSError, ValueError, TypeError, MemoryError) as error:
+        raise NoPictureError(f"It cannot be read: {error}") from error
+    return _png(pixels)
+
+
+def _shrunk(hdu: Any) -> NDArray[np.float32]:
+    """Return an image's pixels averaged in squares, strip by strip: memory stays small."""
+    if not getattr(hdu, "is_image", False) or hdu.header.get("NAXIS", 0) < 2:
+        raise NoPictureError("This HDU holds no image.")
+    *planes, height, width = hdu.shape
+    if 0 in hdu.shape:
+        raise NoPictureError("The image is empty.")
+    factor = max(1, math.ceil(max(height, width) / LONGEST))
+    middle = tuple(n // 2 for n in planes)
+    rows = []
+    for start in range(0, height, factor):
+        strip = hdu.section[(*middle, slice(start, start + factor), slice(None))]
+        mean = np.asarray(strip, dtype=np.float32).mean(axis=0)
+        rows.append(_binned(mean, factor))
+    return np.stack(rows)
+
+
+def _binned(row: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    # Pixels left over at the end of the row are less than one of the picture.
+    whole = row.size // factor * factor or row.size
+    squares = row[:whole].reshape(-1, min(factor, row.size))
+    return np.asarray(squares.mean(axis=1), dtype=np.float32)
+
+
+def _png(pixels: NDArray[np.float32]) -> bytes:
+    """Draw with the levels of zscale, the first row at the bottom as astronomers have it."""
+    finite = pixels[np.isfinite(pixels)]
+    if not finite.size:
+        raise NoPictureError("No pixel has a value.")
+    low, high = ZScaleInterval().get_limits(finite)
+    span = (high - low) or 1.0
+    grey = np.nan_to_num(np.clip((pixels - low) / span, 0, 1), nan=0.0)
+    image = Image.fromarray((grey[::-1] * 255).astype(np.uint8))
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()

@@ -1,0 +1,110 @@
+"""A night's cascade as a drawing: blocks in columns by depth, and lines from producer to user."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.models import AssociationBlock, CalibrationLink, RawFile
+from qcweb.web import looks
+from qcweb.web.looks import Look
+
+WIDTH, HEIGHT = 190, 40
+GAP_X, GAP_Y = 70, 12
+MARGIN = 12
+
+
+@dataclass(frozen=True)
+class Node:
+    """One box: a block of the night, or what it uses from elsewhere."""
+
+    key: str
+    x: int
+    y: int
+    title: str
+    words: str
+    look: Look | None
+    ab_name: str = ""
+    frame_pk: int | None = None
+
+    @property
+    def is_outside(self) -> bool:
+        return self.look is None
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A line from a producer to a user."""
+
+    path: str
+    is_beyond_plan: bool
+    words: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    nodes: list[Node]
+    edges: list[Edge]
+    width: int
+    height: int
+
+
+def cascade_graph(blocks: Sequence[AssociationBlock]) -> Graph:
+    """Lay out the blocks of a night, given with their calibrations; two queries at most."""
+    links = list(
+        CalibrationLink.objects.filter(block__in=[block.pk for block in blocks])
+        .select_related("producer", "file")
+        .order_by("pk")
+    )
+    inside = {block.pk for block in blocks}
+    outside: dict[str, AssociationBlock | RawFile] = {}
+    for link in links:
+        other = link.producer or link.file
+        if other is not None and (link.producer is None or link.producer_id not in inside):
+            outside[_key(link)] = other
+    shift = 1 if outside else 0
+    columns: dict[int, list[Node]] = {}
+    for key, other in sorted(outside.items(), key=lambda item: _title(item[1])):
+        _put(columns, 0, key, other)
+    for block in sorted(blocks, key=lambda one: (one.cascade_level, one.raw_type, one.mjd_obs)):
+        _put(columns, block.cascade_level + shift, f"b{block.pk}", block, looks.process(block))
+    nodes = {node.key: node for column in columns.values() for node in column}
+    edges = [_edge(nodes[_key(link)], nodes[f"b{link.block_id}"], link) for link in links]
+    return Graph(
+        list(nodes.values()),
+        edges,
+        width=max((node.x + WIDTH + MARGIN for node in nodes.values()), default=0),
+        height=max((node.y + HEIGHT + MARGIN for node in nodes.values()), default=0),
+    )
+
+
+def _key(link: CalibrationLink) -> str:
+    return f"b{link.producer_id}" if link.producer_id else f"f{link.file_id}"
+
+
+def _title(other: AssociationBlock | RawFile) -> str:
+    return other.raw_type if isinstance(other, AssociationBlock) else other.pro_catg
+
+
+def _put(
+    columns: dict[int, list[Node]],
+    column: int,
+    key: str,
+    other: AssociationBlock | RawFile,
+    look: Look | None = None,
+) -> None:
+    nodes = columns.setdefault(column, [])
+    x = MARGIN + column * (WIDTH + GAP_X)
+    y = MARGIN + len(nodes) * (HEIGHT + GAP_Y)
+    if isinstance(other, AssociationBlock):
+        words = other.setup if look is not None else f"night {other.night}"
+        nodes.append(Node(key, x, y, other.raw_type[:26], words[:30], look, other.ab_name))
+    else:
+        title = (other.pro_catg or other.do_catg)[:26]
+        nodes.append(Node(key, x, y, title, "file on disk", None, "", other.pk))
+
+
+def _edge(start: Node, end: Node, link: CalibrationLink) -> Edge:
+    x1, y1 = start.x + WIDTH, start.y + HEIGHT // 2
+    x2, y2 = end.x, end.y + HEIGHT // 2
+    middle = (x1 + x2) // 2
+    path = f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"
+    return Edge(path, link.level > 0, f"{link.pro_catg} for {end.title}")

@@ -1,0 +1,118 @@
+"""One search over everything that has a name: what is found alone is opened at once."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+
+from pipelines.models import AssociationBlock, Product, RawFile
+from qcweb.web.private import visible_purpose
+
+# Of each kind; more is a reason to say more.
+MOST = 25
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One thing that was found: where it is, what it is called, and what else tells it."""
+
+    address: str
+    name: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """All hits of one kind; `is_cut` when there are more than are shown."""
+
+    title: str
+    hits: list[Hit]
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.hits) >= MOST
+
+
+def search(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "").strip()[:200]
+    kinds: list[Kind] = []
+    if text:
+        alone = _named(text)
+        if alone:
+            return redirect(alone)
+        found = [*_blocks(text), *_products(text), *_frames(request, text)]
+        kinds = [kind for kind in found if kind.hits]
+        if sum(len(kind.hits) for kind in kinds) == 1:
+            return redirect(kinds[0].hits[0].address)
+    return render(request, "search.html", {"text": text, "kinds": kinds})
+
+
+def _named(text: str) -> str:
+    """Return the address of what has exactly this name, if one thing has it."""
+    stem = text.removesuffix(".fits").removesuffix(".ab")
+    block = AssociationBlock.objects.filter(ab_name=f"{stem}.ab").first()
+    if block is not None and not text.endswith(".fits"):
+        return reverse("block", args=[block.ab_name])
+    frames = RawFile.objects.filter(name__in=[text, stem, f"{stem}.fits"])[:2]
+    if len(frames) == 1:
+        return reverse("frame", args=[frames[0].pk])
+    return ""
+
+
+def _blocks(text: str) -> list[Kind]:
+    blocks = AssociationBlock.objects.select_related("instrument").order_by("-night", "mjd_obs")
+    by_name = blocks.filter(ab_name__icontains=text)[:MOST]
+    by_setup = blocks.filter(
+        Q(setup__icontains=text) | Q(raw_type__iexact=text) | Q(recipe__iexact=text)
+    )[:MOST]
+    return [
+        Kind("Blocks by name", [_block(one) for one in by_name]),
+        Kind("Blocks by setup, raw type or recipe", [_block(one) for one in by_setup]),
+    ]
+
+
+def _block(block: AssociationBlock) -> Hit:
+    words = f"{block.instrument.name} {block.night}, {block.raw_type} {block.setup}"
+    return Hit(reverse("block", args=[block.ab_name]), block.ab_name, words)
+
+
+def _products(text: str) -> list[Kind]:
+    products = (
+        Product.objects.filter(Q(name__icontains=text) | Q(pro_catg__iexact=text))
+        .select_related("attempt__block")
+        .order_by("-recorded_at")[:MOST]
+    )
+    hits = [
+        Hit(
+            reverse("block", args=[one.attempt.block.ab_name]) + "#products",
+            one.name,
+            f"{one.pro_catg} of {one.attempt.block.ab_name}",
+        )
+        for one in products
+    ]
+    return [Kind("Products", hits)]
+
+
+def _frames(request: HttpRequest, text: str) -> list[Kind]:
+    frames = (
+        RawFile.objects.select_related("instrument").defer("keywords", "trace").order_by("-mjd_obs")
+    )
+    by_name = frames.filter(name__icontains=text)[:MOST]
+    purpose = Q(program_id__icontains=text) | Q(ob_id=text) | Q(target__icontains=text)
+    by_purpose = frames.filter(visible_purpose(request.user, timezone.now())).filter(purpose)[:MOST]
+    return [
+        Kind("Frames by name", [_frame(one, one.setup) for one in by_name]),
+        Kind(
+            "Frames by programme, observation block or target",
+            [_frame(one, f"{one.program_id}, OB {one.ob_id}, {one.target}") for one in by_purpose],
+        ),
+    ]
+
+
+def _frame(frame: RawFile, more: str) -> Hit:
+    what = frame.raw_type or frame.pro_catg or "unclassified"
+    words = f"{frame.instrument.name} {frame.night}, {what} {more}"
+    return Hit(reverse("frame", args=[frame.pk]), frame.name, words)
