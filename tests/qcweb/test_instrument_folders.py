@@ -234,7 +234,8 @@ def test_a_raw_type_that_left_the_folder_leaves_the_instrument(folder):
     load(folder)
     spoil(
         folder / "instrument.toml",
-        '[raw_types.SCIENCE]\ntitle = "Science exposure"\nscience = true',
+        '[raw_types.SCIENCE]\ntitle = "Science exposure"\n'
+        'setup = ["DET.READ.MODE", "DET.BINNING", "INS.FILT1.NAME"]\nscience = true',
         "",
     )
     load(folder)

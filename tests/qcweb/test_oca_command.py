@@ -24,7 +24,7 @@ def oca(*words):
 
 
 def test_it_counts_what_a_rule_file_holds():
-    assert oca("check", RULES) == (0, f"{RULES}: 5 rules, 3 selects, 3 actions, 0 warnings\n", "")
+    assert oca("check", RULES) == (0, f"{RULES}: 5 rules, 4 selects, 4 actions, 0 warnings\n", "")
 
 
 def test_a_broken_file_is_refused_with_its_place_and_the_others_go_on(tmp_path):
@@ -48,7 +48,7 @@ def test_json_gives_the_same(tmp_path):
     status, out, _ = oca("check", "--json", RULES, broken)
     good, bad = json.loads(out)
     assert status == 1
-    assert (good["rules"], good["selects"], good["actions"], good["warnings"]) == (5, 3, 3, [])
+    assert (good["rules"], good["selects"], good["actions"], good["warnings"]) == (5, 4, 4, [])
     assert bad["error"]["line"] == 1
 
 
