@@ -193,7 +193,9 @@ def _drop_hidden(block: AssociationBlock) -> int:
 def _empty_hidden(blocks: Iterable[AssociationBlock], at: dt.datetime) -> None:
     """Keep blocks all of whose frames are hidden now, as incomplete ones."""
     for block in blocks:
-        if not block.is_withdrawn and _drop_hidden(block) and not block.block_frames.count():
+        if block.is_withdrawn or not _drop_hidden(block):
+            continue
+        if not BlockFrame.objects.filter(block=block).exists():
             _count_frames(block, 0)
             _start_anew(block, at)
             block.save()
@@ -204,6 +206,7 @@ def _count_frames(block: AssociationBlock, n: int) -> None:
     if n < needed:
         block.completeness = Completeness.INCOMPLETE
         block.incomplete_reason = f"too_small {n} of {needed}"
+        block.process_status, block.next_step = ProcessStatus.CREATED, NextStep.REST
     elif block.incomplete_reason.startswith("too_small"):
         block.incomplete_reason = "not associated yet"
 

@@ -83,9 +83,7 @@ def multiply(blocks, times):
 
 
 def test_each_page_makes_as_many_queries_as_are_written_down(states, count):
-    found = {
-        name: count(filled(address, states["red"])) for name, address in PAGES.items()
-    }
+    found = {name: count(filled(address, states["red"])) for name, address in PAGES.items()}
     if UPDATE:
         COUNTS.write_text(json.dumps(found, indent=2) + "\n")
     assert found == json.loads(COUNTS.read_text()), "UPDATE_QUERY_COUNTS=1 writes them anew"
