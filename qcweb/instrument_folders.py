@@ -8,9 +8,9 @@ from pathlib import Path
 from django.db import transaction
 
 from pipelines.domain import oca
-from pipelines.domain.instrument_file import InstrumentDefinition, parse_instrument
+from pipelines.domain.instrument_file import RULES, InstrumentDefinition, parse_instrument
 from pipelines.domain.plan_file import parse_plan
-from pipelines.domain.toml_reader import DefinitionError
+from pipelines.domain.toml_reader import DefinitionError, find_line
 from pipelines.models import Instrument
 from pipelines.services.instruments import load_instrument
 from trending.domain.definitions import (
@@ -41,6 +41,7 @@ class InstrumentFolder:
     path: Path
     definition: InstrumentDefinition
     rules: str
+    rules_file: Path
     levels: str
     tables: list[TableDefinition]
     score_rules: list[RuleDefinition]
@@ -73,15 +74,22 @@ def read_folder(path: Path) -> InstrumentFolder:
     FolderError
         The first mistake found, as ``FILE:LINE: what``.
     """
-    texts = {name: _read(path / name) for name in FILES}
+    texts = {name: _read(path / name) for name in FILES if name != RULES}
     levels = _read(path / LEVELS) if (path / LEVELS).exists() else ""
+    rules_file = path / RULES
     try:
+        definition = parse_instrument(str(path / "instrument.toml"), texts["instrument.toml"])
+        rules_file = path / Path(definition.rules).expanduser()
+        # In the order of FILES: the digest is of all texts, one after the other.
+        texts = {name: texts.get(name, "") for name in FILES}
+        texts[RULES] = _read_rules(path, definition, texts["instrument.toml"])
         tables = parse_tables(str(path / "qc1.toml"), texts["qc1.toml"])
         by_name = {table.name: table for table in tables}
         folder = InstrumentFolder(
             path=path,
-            definition=parse_instrument(str(path / "instrument.toml"), texts["instrument.toml"]),
-            rules=texts["rules.oca"],
+            definition=definition,
+            rules=texts[RULES],
+            rules_file=rules_file,
             levels=levels,
             tables=tables,
             score_rules=parse_rules(str(path / "scores.toml"), texts["scores.toml"], by_name),
@@ -89,14 +97,14 @@ def read_folder(path: Path) -> InstrumentFolder:
             digest=hashlib.sha256("\0".join([*texts.values(), levels]).encode()).hexdigest(),
         )
         rules = oca.parse(folder.rules)
-        _check_names(path / "rules.oca", rules)
+        _check_names(rules_file, rules)
         if folder.definition.runner == "native":
             _check_recipes(folder, rules)
         parse_plan(str(path / LEVELS), levels)
     except DefinitionError as error:
         raise FolderError(str(error)) from error
     except oca.OcaSyntaxError as error:
-        raise FolderError(f"{path / 'rules.oca'}:{error}") from error
+        raise FolderError(f"{rules_file}:{error}") from error
     return folder
 
 
@@ -118,13 +126,28 @@ def _check_recipes(folder: InstrumentFolder, rules: oca.RuleFile) -> None:
 
     named = [(name, str(folder.path / "instrument.toml")) for name in folder.definition.recipes]
     named += [
-        (recipe.name, f"{folder.path / 'rules.oca'}:{recipe.line}")
+        (recipe.name, f"{folder.rules_file}:{recipe.line}")
         for action in rules.action_rules
         for recipe in action.recipes
     ]
     for name, place in named:
         if name not in RECIPES:
             raise FolderError(f"{place}: recipe {name!r}: known are {', '.join(RECIPES)}")
+
+
+def _read_rules(path: Path, definition: InstrumentDefinition, source: str) -> str:
+    """Read the rules, from the folder or from where a pipeline has installed them."""
+    if definition.rules == RULES:
+        return _read(path / RULES)
+    rules_file = path / Path(definition.rules).expanduser()
+    if not rules_file.is_file():
+        line = find_line(source, ("rules",))
+        raise FolderError(
+            f"{path / 'instrument.toml'}:{line}: rules = {definition.rules!r}: there is no such "
+            "file. Was the pipeline updated or removed? python manage.py discover_instruments "
+            "tells where rules are installed."
+        )
+    return _read(rules_file)
 
 
 def _read(path: Path) -> str:

@@ -155,17 +155,19 @@ def plan_call(
 ) -> RecipeCall:
     limits = block.instrument.recipes.get(block.recipe, {})
     frames = block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs", "pk")
+    # A recipe may call its input by other names than the rules do.
+    tags: dict[str, str] = limits.get("tags", {})
+    raws = [(link.raw_file, link.raw_file.do_catg or link.raw_file.raw_type) for link in frames]
     return RecipeCall(
         recipe=block.recipe,
         runner=block.instrument.runner,
         pipeline=block.instrument.pipeline,
         parameters=tuple(block.parameters),
-        raws=tuple(
-            SofEntry(Path(link.raw_file.path), link.raw_file.do_catg or link.raw_file.raw_type)
-            for link in frames
-        ),
+        raws=tuple(SofEntry(Path(raw_file.path), tags.get(tag, tag)) for raw_file, tag in raws),
         calibrations=tuple(
-            SofEntry(settings.HCM_DATA_DIR / product.path, product.pro_catg)
+            SofEntry(
+                settings.HCM_DATA_DIR / product.path, tags.get(product.pro_catg, product.pro_catg)
+            )
             for _, product in calibrations
         ),
         expected_products=_expected(block, limits.get("products", ())),
