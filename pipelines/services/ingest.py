@@ -199,7 +199,7 @@ def _frame(path: Path, found: FitsFile, readers: dict[str, _Reader], at: dt.date
     # Frames without ARCFILE would all be one group where rules group by it.
     keywords.setdefault("ARCFILE", path.name)
     result = oca.classify(reader.rules, keywords)
-    raw_type = str(result.keywords.get("RAW.TYPE", ""))
+    raw_type = _raw_type(result)
     exptime = found.keywords.get("EXPTIME")
     return RawFile(
         instrument=reader.instrument,
@@ -221,6 +221,17 @@ def _frame(path: Path, found: FitsFile, readers: dict[str, _Reader], at: dt.date
         problem=found.problem,
         recorded_at=at,
     )
+
+
+def _raw_type(result: oca.Classification) -> str:
+    """Return the raw type; ESO's rules for events give most frames a tag alone.
+
+    A product has no raw type, whatever its tag: it is nothing to be processed.
+    """
+    given = result.keywords.get("RAW.TYPE")
+    if given is None and not isinstance(result.keywords.get("PRO.CATG"), str):
+        given = result.tag
+    return "" if given is None else str(given)
 
 
 def _plain_name(path: Path) -> str:
