@@ -55,7 +55,8 @@ def texts(say):
     sources = Sources()
     if wrong := sources.update():
         say(f"apt-get update: {wrong}")
-    found, silent = {}, []
+    found: dict[str, str] = {}
+    silent: list[str] = []
     for name in PACKAGES:
         package = f"cpl-plugin-{name}"
         # What is in the cache is the same: the version is in the file's name.

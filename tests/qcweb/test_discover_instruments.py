@@ -249,6 +249,7 @@ def test_who_has_no_uves_gets_it_under_its_name_and_it_works(settings, tmp_path)
     assert (block.recipe, block.process_status) == ("uves_cal_mkmaster", ProcessStatus.SUCCESSFUL)
     noise = QC1Value.objects.get(series__parameter__name="out1_ron_master")
     assert noise.series.setup.text == "MASTER_BIAS_BLUE|1|1||"
+    assert noise.value is not None
     assert 0.1 < noise.value < 10
 
 
