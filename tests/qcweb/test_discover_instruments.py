@@ -4,10 +4,12 @@ import io
 import json
 import shutil
 import tomllib
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -44,6 +46,16 @@ MISSING = {
     "UVES_ESO": 2,
     "VIMOS": 11,
     "VISIR": 0,
+}
+
+
+# What every real frame of UVES says of its window, and the simulator does not.
+WINDOW = {
+    "HIERARCH ESO DET OUTPUTS": 1,
+    "HIERARCH ESO DET WIN1 NX": 400,
+    "HIERARCH ESO DET WIN1 NY": 400,
+    "HIERARCH ESO DET WIN1 STRX": 1,
+    "HIERARCH ESO DET WIN1 STRY": 1,
 }
 
 
@@ -243,12 +255,24 @@ def test_who_has_no_uves_gets_it_under_its_name_and_it_works(settings, tmp_path)
     assert load(tmp_path / "proposed") == ("UVES: 1 QC1 tables, 0 score rules, 0 reports\n", "", "")
     start = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
     bias = Template("UVES", "BIAS", start, 4, "225kHz,1x1,low", arm="BLUE")
-    ingest(find_frames(taken(tmp_path / "frames", bias)), timezone.now())
+    dark = replace(bias, kind="DARK", exptime_s=600.0, start=start + timedelta(minutes=20))
+    frames = list(find_frames(taken(tmp_path / "frames", bias, dark)))
+    for path in frames:
+        with fits.open(path, mode="update") as file:
+            file[0].header.update(WINDOW)
+    ingest(frames, timezone.now())
+    before = AssociationBlock.objects.get(raw_type="DARK_BLUE")
+    assert before.incomplete_reason == "MASTER_BIAS_BLUE 0 of 1"
     run_to_rest()
-    block = AssociationBlock.objects.get()
-    assert (block.recipe, block.process_status) == ("uves_cal_mkmaster", ProcessStatus.SUCCESSFUL)
-    noise = QC1Value.objects.get(series__parameter__name="out1_ron_master")
-    assert noise.series.setup.text == "MASTER_BIAS_BLUE|1|1||"
+    done = AssociationBlock.objects.filter(process_status=ProcessStatus.SUCCESSFUL)
+    assert dict(done.values_list("raw_type", "recipe")) == {
+        "BIAS_BLUE": "uves_cal_mkmaster",
+        "DARK_BLUE": "uves_cal_mdark",
+    }
+    noise = QC1Value.objects.get(
+        series__parameter__name="out1_ron_master", row__pro_catg="MASTER_BIAS_BLUE"
+    )
+    assert noise.series.setup.text == "MASTER_BIAS_BLUE|1|1|1|1"
     assert noise.value is not None
     assert 0.1 < noise.value < 10
 
