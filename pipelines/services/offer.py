@@ -37,4 +37,9 @@ def _offered(product: Product, rules: oca.RuleFile) -> dict[str, object]:
     """Return a product as rules find it: its own header, classified like any file's."""
     found = read_fits(settings.HCM_DATA_DIR / product.path, rules.keywords)
     keywords: dict[str, Value] = {**found.keywords, "PRO.CATG": product.pro_catg}
-    return {"label": product.pro_catg, "keywords": oca.classify(rules, keywords).keywords}
+    return {
+        "label": product.pro_catg,
+        "keywords": oca.classify(rules, keywords).keywords,
+        # Nobody has promised it: the next run need not make it again.
+        "is_promised": False,
+    }

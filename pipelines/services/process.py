@@ -179,7 +179,8 @@ def plan_call(
 
 def _expected(block: AssociationBlock, of_recipe: Sequence[str]) -> tuple[str, ...]:
     """Return the categories a run must make: those of the rules and those of the recipe."""
-    of_rules = [str(one["keywords"].get("PRO.CATG", "")) for one in block.virtual_products]
+    promised = [one for one in block.virtual_products if one.get("is_promised", True)]
+    of_rules = [str(one["keywords"].get("PRO.CATG", "")) for one in promised]
     return tuple(sorted({*of_recipe, *filter(None, of_rules)}))
 
 

@@ -16,8 +16,7 @@ TAGS = {
 
 # Products of recipes whose manual pages do not name them.
 PRODUCTS = {
-    "uves_cal_mkmaster": ("MASTER_BIAS_BLUE", "MASTER_BIAS_REDL", "MASTER_BIAS_REDU",
-                          "MASTER_FLAT_BLUE", "MASTER_FLAT_REDL", "MASTER_FLAT_REDU"),
+    "uves_cal_mkmaster": ("MASTER_BIAS_BLUE", "MASTER_BIAS_REDL", "MASTER_BIAS_REDU"),
     "uves_cal_mdark": ("MASTER_DARK_BLUE", "MASTER_DARK_REDL", "MASTER_DARK_REDU"),
     "uves_cal_orderpos": ("ORDER_TABLE_BLUE",),
     "gimasterbias": ("MASTER_BIAS", "BAD_PIXEL_MAP"),

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Completeness, ProcessStatus, RuleSet
 from pipelines.services.offer import offer_products
+from pipelines.services.process import plan_call
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, later, taken
 
@@ -59,6 +60,15 @@ def test_offering_twice_changes_nothing(silent_rules, take, tmp_path):
     assert offer_products(bias.current_attempt, timezone.now()) == []
     assert block_of("BIAS").virtual_products == bias.virtual_products
     assert block_of("DARK").process_status == ProcessStatus.SUCCESSFUL
+
+
+def test_what_nobody_promised_need_not_be_made_again(silent_rules, take, tmp_path):
+    take(taken(tmp_path, BIAS))
+    run_to_rest()
+    bias = block_of("BIAS")
+    bias.instrument.recipes["hcm_bias"]["products"] = []
+    assert bias.virtual_products
+    assert plan_call(bias, []).expected_products == ()
 
 
 def test_where_the_rules_say_it_nothing_is_added(take, tmp_path):
