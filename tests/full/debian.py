@@ -57,7 +57,8 @@ class Sources:
         return self._apt("source", "--download-only", package)
 
     def archives(self, package: str) -> list[Path]:
-        return sorted(self.folder.glob(f"{package}_*.tar.*"))
+        """Return what upstream has released; Debian's own additions alone are no answer."""
+        return sorted(self.folder.glob(f"{package}_*.orig*.tar.*"))
 
     @property
     def folder(self) -> Path:
