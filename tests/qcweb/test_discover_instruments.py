@@ -23,6 +23,9 @@ from tests.conftest import cannot_run, run_to_rest
 from tests.frames import taken
 from trending.models import QC1Parameter, QC1Table, QC1Value
 
+# All recipes are asked once: by one worker.
+pytestmark = pytest.mark.xdist_group("discover")
+
 PLUGINS = Path("/usr/share/cpl-plugins")
 PIPELINES = ("amber", "giraf", "hawki", "muse", "naco", "uves", "vimos", "visir")
 # Of each, as Debian 12 has it: rules, recipes, raw types, tables, QC parameters, left out.
