@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev worker bench shell requirements screenshots query-counts clean
+.PHONY: help demo test test-full check dev worker bench shell requirements screenshots query-counts clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -18,6 +18,10 @@ test: .venv/dev ## install what the tests need, then check and test everything
 	@scripts/system-packages
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-full: .venv/dev ## the slow tests alone, on what they fetch from the system's package archive
+	@scripts/system-packages
+	@HCM_REQUIRE_ALL=1 $(BIN)/python -m pytest -m full -s $(ARGS) tests
 
 check: .venv/dev ## style, types, layers, templates, migrations
 	@$(BIN)/ruff check .

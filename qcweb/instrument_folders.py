@@ -9,13 +9,14 @@ from django.db import transaction
 
 from pipelines.domain import oca
 from pipelines.domain.instrument_file import (
+    RULES,
     InstrumentDefinition,
     RuleText,
     parse_instrument,
     rule_file_name,
 )
 from pipelines.domain.plan_file import parse_plan
-from pipelines.domain.toml_reader import DefinitionError
+from pipelines.domain.toml_reader import DefinitionError, find_line
 from pipelines.models import Instrument
 from pipelines.services.instruments import load_instrument
 from trending.domain.definitions import (
@@ -78,15 +79,16 @@ def read_folder(path: Path) -> InstrumentFolder:
     FolderError
         The first mistake found, as ``FILE:LINE: what``.
     """
-    texts = {name: _read(path / name) for name in FILES}
-    rules = _read_rules(path)
+    texts = {name: _read(path / name) for name in FILES if name != RULES}
     levels = _read(path / LEVELS) if (path / LEVELS).exists() else ""
     try:
+        definition = parse_instrument(str(path / "instrument.toml"), texts["instrument.toml"])
+        rules = _read_rules(path, definition, texts["instrument.toml"])
         tables = parse_tables(str(path / "qc1.toml"), texts["qc1.toml"])
         by_name = {table.name: table for table in tables}
         folder = InstrumentFolder(
             path=path,
-            definition=parse_instrument(str(path / "instrument.toml"), texts["instrument.toml"]),
+            definition=definition,
             rules=rules,
             levels=levels,
             tables=tables,
@@ -106,10 +108,12 @@ def _digest(texts: list[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _read_rules(path: Path) -> list[RuleText]:
+def _read_rules(path: Path, definition: InstrumentDefinition, source: str) -> list[RuleText]:
     """Return all rule files of a folder: both flavours, each from its date on."""
-    found = []
+    found = [RuleText("raw2master", None, *_main_rules(path, definition, source))]
     for file in sorted(path.glob("*.oca")):
+        if file.name == RULES:
+            continue
         try:
             name = rule_file_name(file.name)
         except ValueError as error:
@@ -159,6 +163,19 @@ def _check_recipes(folder: InstrumentFolder, file: Path, rules: oca.RuleFile) ->
     for name, place in named:
         if name not in RECIPES:
             raise FolderError(f"{place}: recipe {name!r}: known are {', '.join(RECIPES)}")
+
+
+def _main_rules(path: Path, definition: InstrumentDefinition, source: str) -> tuple[str, str]:
+    """Return the rules and their file, in the folder or where a pipeline has installed them."""
+    rules_file = path / Path(definition.rules).expanduser()
+    if definition.rules != RULES and not rules_file.is_file():
+        line = find_line(source, ("rules",))
+        raise FolderError(
+            f"{path / 'instrument.toml'}:{line}: rules = {definition.rules!r}: there is no such "
+            "file. Was the pipeline updated or removed? python manage.py discover_instruments "
+            "tells where rules are installed."
+        )
+    return _read(rules_file), str(rules_file)
 
 
 def _read(path: Path) -> str:

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from pipelines.models import AssociationBlock, NextStep, Outcome, ProcessStatus
 from pipelines.services.process import note_qc_duration, process_block, waiting_for
+from pipelines.services.publish import offer_products
 from pipelines.services.recover import recover_lost
 from qcweb.certification.services import settle
 from trending.services.extract import extract
@@ -60,6 +61,11 @@ def _take_step(block: AssociationBlock, step: NextStep) -> None:
     }[step]
     at = timezone.now()
     try:
+        if step == NextStep.EXTRACT and block.current_attempt is not None:
+            # Before the step, and doing it twice does no harm: a worker that ends here forgets
+            # nothing. Whom it helps is queued, and the sweep finds it.
+            block.current_attempt.block = block
+            offer_products(block.current_attempt, at)
         with transaction.atomic():
             taken = _at_step(block, step).update(
                 next_step=after, next_try_at=None, changed_at=at, **_as_its_run_left_it(block)

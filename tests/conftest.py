@@ -23,6 +23,7 @@ from qcweb.access import QC_SCIENTISTS, STAFF
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*programs): the test needs these system programs")
+    config.addinivalue_line("markers", "full: slow, or fetches what is not here: make test-full")
 
 
 def pytest_report_header() -> str:

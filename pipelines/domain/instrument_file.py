@@ -8,19 +8,24 @@ from enum import StrEnum
 from typing import Any
 
 from .oca import DEFAULT_SETTINGS, OcaSettings
+from .recipe_parameters import RecipeParameter, read_parameter
 from .toml_reader import Section, read_toml
 
 RUNNERS = ("native", "esorex")
 MODES = ("ALL", "NONZERO", "RANDOM")
+# Where the rules are, unless the file says otherwise: beside it.
+RULES = "rules.oca"
 
 
 @dataclass(frozen=True)
 class RecipeLimits:
-    """Limits of one recipe, and the product categories it must make."""
+    """Limits of one recipe, the product categories it must make, and what it calls its input."""
 
     timeout_s: float
     memory_mb: int
     products: list[str]
+    tags: dict[str, str] = field(default_factory=dict)
+    parameters: list[RecipeParameter] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class InstrumentDefinition:
     recipes: dict[str, RecipeLimits] = field(default_factory=dict)
     raw_types: list[RawTypeDefinition] = field(default_factory=list)
     oca: dict[str, Any] = field(default_factory=dict)
+    rules: str = RULES
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,7 @@ def parse_instrument(file: str, source: str) -> InstrumentDefinition:
         recipes={name: _limits(part) for name, part in top.named_sections("recipes").items()},
         raw_types=[_raw_type(name, part) for name, part in top.named_sections("raw_types").items()],
         oca=_oca(top.section("oca")),
+        rules=top.text("rules", RULES, longest=4096) or RULES,
     )
     if not definition.name.replace("_", "").isalnum() or definition.name != definition.name.upper():
         raise top.error("name", f"name = {definition.name!r}: expected capital letters and digits")
@@ -165,7 +172,12 @@ def _limits(part: Section) -> RecipeLimits:
         timeout_s=part.number("timeout_s", low=1, high=86400),
         memory_mb=int(part.number("memory_mb", low=64, high=1_000_000)),
         products=part.texts("products"),
+        tags=part.mapping("tags"),
+        parameters=[read_parameter(one) for one in part.sections("parameters")],
     )
+    names = [one.name for one in limits.parameters]
+    for one in (name for n, name in enumerate(names) if name in names[:n]):
+        raise part.error("parameters", f"parameter {one} is there twice")
     part.done()
     return limits
 

@@ -79,10 +79,10 @@ def product_of(link: CalibrationLink) -> Product | None:
 def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> RecipeCall:
     limits = block.instrument.recipes.get(block.recipe, {})
     frames = block.block_frames.select_related("raw_file__root").order_by("raw_file__mjd_obs", "pk")
-    raws = tuple(
-        SofEntry(link.raw_file.full_path, link.raw_file.do_catg or link.raw_file.raw_type)
-        for link in frames
-    )
+    # A recipe may call its input by other names than the rules do.
+    tags: dict[str, str] = limits.get("tags", {})
+    named = [(link.raw_file, link.raw_file.do_catg or link.raw_file.raw_type) for link in frames]
+    raws = tuple(SofEntry(frame.full_path, tags.get(tag, tag)) for frame, tag in named)
     # Some rules check a group by selecting its own frames: a file is given once.
     given = {entry.path for entry in raws}
     return RecipeCall(
@@ -92,7 +92,9 @@ def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> R
         parameters=tuple(block.parameters),
         raws=raws,
         calibrations=tuple(
-            SofEntry(one.path, one.tag) for one in calibrations if one.path not in given
+            SofEntry(one.path, tags.get(one.tag, one.tag))
+            for one in calibrations
+            if one.path not in given
         ),
         expected_products=_expected(block, limits.get("products", ())),
         min_frames=max(1, block.min_frames),
@@ -103,7 +105,6 @@ def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> R
 
 def _expected(block: AssociationBlock, of_recipe: Sequence[str]) -> tuple[str, ...]:
     """Return the categories a run must make: those of the rules and those of the recipe."""
-    of_rules = [
-        made_category(str(one["keywords"].get("PRO.CATG", ""))) for one in block.virtual_products
-    ]
+    promised = [one for one in block.virtual_products if one.get("is_promised", True)]
+    of_rules = [made_category(str(one["keywords"].get("PRO.CATG", ""))) for one in promised]
     return tuple(sorted({*of_recipe, *filter(None, of_rules)}))

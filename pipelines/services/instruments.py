@@ -38,6 +38,8 @@ def load_instrument(
                         "timeout_s": limits.timeout_s,
                         "memory_mb": limits.memory_mb,
                         "products": limits.products,
+                        "tags": limits.tags,
+                        "parameters": [one.as_dict() for one in limits.parameters],
                     }
                     for name, limits in definition.recipes.items()
                 },

@@ -1,5 +1,6 @@
 """`manage.py calselector`: the real tree again from headers made to fit it, and registered frames."""
 
+import datetime as dt
 import io
 import json
 from pathlib import Path
@@ -73,9 +74,7 @@ def write_header(path, **cards):
 @pytest.fixture
 def synthetic(tmp_path):
     """Header-only files that have the classes and times of the real tree."""
-    import datetime as dt
-
-    templates = {}
+    templates: dict[tuple[str, dt.date], str] = {}
     for file in sorted(set(all_files(read_tree(REAL.read_text()))), key=lambda one: one.name):
         start = dt.datetime.fromisoformat(file.name.rpartition("FORS2.")[2]).replace(tzinfo=dt.UTC)
         is_master = file.name.startswith("M.")
@@ -134,5 +133,5 @@ def test_an_incomplete_block_says_what_is_missing(take, tmp_path):
 
 @pytest.mark.parametrize("file", ["nowhere.fits", "/nowhere/else.xml"])
 def test_what_is_not_there_is_said(db, file):
-    with pytest.raises(CommandError, match="no such|No such"):
+    with pytest.raises(CommandError, match=r"(?i)no such"):
         run(file)

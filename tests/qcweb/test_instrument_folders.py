@@ -91,6 +91,11 @@ MISTAKES = [
     ("instrument.toml", "[recipes.hcm_bias]", "[recipes]\nhcm_bias = 1\n[recipes.x]", 0, "recipes: expected sections [recipes.NAME]"),
     ("instrument.toml", 'instrume = ["CCDCAM"]', "instrume = []", 0, "instrume is empty"),
     ("instrument.toml", 'certification = "NONZERO"', 'certification = "SOME"', 0, "certification = 'SOME': known are ALL, NONZERO, RANDOM"),
+    ("instrument.toml", 'runner = "native"', 'runner = "native"\nrules = "gone.oca"', 1, "rules = 'gone.oca': there is no such file. Was the pipeline updated or removed?"),
+    ("instrument.toml", 'runner = "native"', 'runner = "native"\nrules = "."', 1, "rules = '.': there is no such file."),
+    ("instrument.toml", 'runner = "native"', 'runner = "native"\nrules = ["rules.oca"]', 1, "rules = ['rules.oca']: expected a text in quotes"),
+    ("instrument.toml", 'products = ["MASTER_BIAS"]', 'products = ["MASTER_BIAS"]\ntags = "X"', 1, "tags = 'X': expected a table"),
+    ("instrument.toml", 'products = ["MASTER_BIAS"]', 'products = ["MASTER_BIAS"]\n[[recipes.hcm_bias.parameters]]\nname = "n"\ntype = "int"\ndefault = "many"', 4, "default = 'many': expected a value of type int"),
     ("rules.oca", 'RAW.TYPE = "BIAS";', 'RAW.TYPE = "BIAS"', 1, ":5: expected ';', found 'DO.CATG'"),
     ("rules.oca", "minRet = 3;", "minRet = three;", 0, "expected"),
     ("rules.oca", 'RAW.TYPE = "BIAS";', 'RAW.TYPE = "BIAS;', 0, "expected"),
@@ -228,6 +233,42 @@ def test_changed_rules_are_a_new_version_and_the_former_stays(folder):
     assert [one.version for one in versions] == [1, 2]
     assert "minRet = 4;" in versions[1].text
     assert "minRet = 4;" not in versions[0].text
+
+
+def test_rules_may_stand_elsewhere(folder):
+    elsewhere = folder.parent.parent / "installed" / "ccd.oca"
+    elsewhere.parent.mkdir()
+    (folder / "rules.oca").rename(elsewhere)
+    line = 'runner = "native"\n'
+    for place in (elsewhere, "../../installed/ccd.oca"):
+        spoil(folder / "instrument.toml", line, f'{line}rules = "{place}"\n')
+        assert load(folder)[1:] == ("", "")
+        spoil(folder / "instrument.toml", f'rules = "{place}"\n', "")
+    assert RuleSet.objects.get(instrument__name="CCDCAM").text == elsewhere.read_text()
+
+
+def test_a_mistake_in_rules_that_stand_elsewhere_is_named_with_their_file(folder):
+    elsewhere = folder.parent.parent / "ccd.oca"
+    (folder / "rules.oca").rename(elsewhere)
+    line = 'runner = "native"\n'
+    spoil(folder / "instrument.toml", line, f'{line}rules = "{elsewhere}"\n')
+    at = spoil(elsewhere, "minRet = 3;", "minRet = three;")
+    assert load(folder)[1].startswith(f"{elsewhere}:{at}:")
+    elsewhere.write_bytes(b"// \xff")
+    assert load(folder)[1] == f"{elsewhere}: byte 3 is not UTF-8.\n"
+
+
+def test_parameters_and_tags_of_a_recipe_are_kept(folder):
+    spoil(
+        folder / "instrument.toml",
+        'products = ["MASTER_BIAS"]',
+        'products = ["MASTER_BIAS"]\ntags = { BIAS = "OFFSET" }\n'
+        '[[recipes.hcm_bias.parameters]]\nname = "min-frames"\ntype = "int"\ndefault = 3\nmin = 1',
+    )
+    assert load(folder)[1:] == ("", "")
+    bias = Instrument.objects.get(name="CCDCAM").recipes["hcm_bias"]
+    assert bias["tags"] == {"BIAS": "OFFSET"}
+    assert bias["parameters"] == [{"name": "min-frames", "type": "int", "default": 3, "min": 1.0}]
 
 
 def test_a_raw_type_that_left_the_folder_leaves_the_instrument(folder):

@@ -7,8 +7,9 @@
     associate(action, group, pool)       which calibrations it is given
     cascade(rules, groups, files)        the same for all groups, with each other's products
 
-Beside them: `print_rules` writes a tree as text, `lint`, `near_misses` and `type_clashes` say why
-rules do not do what their author hoped, and `OcaSettings` holds the choices OCA leaves open.
+Beside them: `print_rules` writes a tree as text, `survey` sums up what rules are about, `lint`,
+`near_misses` and `type_clashes` say why rules do not do what their author hoped, and `OcaSettings`
+holds the choices OCA leaves open.
 """
 
 from .associate import Chosen, Match, associate
@@ -24,9 +25,11 @@ from .organise import organise
 from .parser import parse
 from .plan import NO_PLAN, AssociationPlan, Breakpoint, Window
 from .pools import Candidate, Pool
+from .possible import can_hold
 from .printer import print_expression, print_rules
 from .products import VirtualProduct, made_category, products
 from .settings import DEFAULT_SETTINGS, DeltaFrom, Events, OcaSettings, Reference
+from .survey import Survey, SurveyedType, survey
 from .tree import (
     Action,
     ClassRule,
@@ -74,10 +77,13 @@ __all__ = [
     "Reference",
     "RuleFile",
     "Select",
+    "Survey",
+    "SurveyedType",
     "Value",
     "VirtualProduct",
     "Window",
     "associate",
+    "can_hold",
     "cascade",
     "classify",
     "compile_condition",
@@ -92,5 +98,6 @@ __all__ = [
     "print_rules",
     "products",
     "reference_keywords",
+    "survey",
     "type_clashes",
 ]

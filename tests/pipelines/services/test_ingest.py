@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from astropy.io import fits
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock, Completeness, RawFile, RefusedFile
+from pipelines.models import AssociationBlock, Completeness, RawFile, RefusedFile, RuleSet
 from pipelines.services.ingest import Done, find_frames, ingest
 from tests.frames import BIAS, DARK, FLAT, taken, with_defect
 
@@ -303,3 +304,26 @@ def test_a_file_that_unpacks_without_an_end_is_refused(take, tmp_path, monkeypat
     (tmp_path / "bomb.fits.gz").write_bytes(gzip.compress(bytes(3 << 20)))
     (line,) = take(tmp_path).files
     assert (line.done, "more than 1 MiB" in str(line)) == (Done.REFUSED, True)
+
+
+def without_raw_types():
+    """Make the rules those of the event dialect: they name the tag alone."""
+    rules = RuleSet.objects.get(instrument__name="CCDCAM")
+    rules.text = re.sub(r"RAW\.TYPE = .*;", "", rules.text).replace("RAW.TYPE==", "DO.CATG==")
+    rules.save()
+
+
+def test_where_rules_name_no_raw_type_the_tag_is_it(take, tmp_path):
+    without_raw_types()
+    take(taken(tmp_path, BIAS))
+    assert set(RawFile.objects.values_list("raw_type", "do_catg")) == {("BIAS", "BIAS")}
+    assert AssociationBlock.objects.get().recipe == "hcm_bias"
+
+
+def test_a_product_among_the_frames_has_no_raw_type_whatever_its_tag(take, tmp_path):
+    without_raw_types()
+    path = min(taken(tmp_path, BIAS).iterdir())
+    fits.setval(path, "HIERARCH ESO PRO CATG", value="MASTER_BIAS")
+    take(tmp_path)
+    assert RawFile.objects.get(name=path.name).raw_type == ""
+    assert AssociationBlock.objects.get().block_frames.count() == 2

@@ -108,7 +108,7 @@ def test_a_block_all_of_whose_frames_are_hidden_is_incomplete_and_offers_nothing
 
 def test_hiding_needs_a_reason_and_happens_once(take, quinn, tmp_path):
     take(taken(tmp_path, BIAS))
-    frame = RawFile.objects.first()
+    frame = RawFile.objects.all()[0]
     with pytest.raises(HidingError, match="Say why"):
         hide_frame(frame, quinn, "  ", timezone.now())
     with pytest.raises(HidingError, match="not hidden"):

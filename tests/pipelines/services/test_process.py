@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Attempt, Outcome, ProcessStatus, Product
 from pipelines.recipes.process import FencedError
-from pipelines.services import process
+from pipelines.services import inputs, process
 from pipelines.services.process import process_block
 from pipelines.services.recover import recover_lost
 from qcweb import workflow
@@ -209,3 +209,17 @@ def test_a_directory_that_cannot_be_tidied_up_loses_no_block(take, tmp_path, mon
     assert recover_lost(timezone.now() + dt.timedelta(hours=2)) == ids
     assert set(AssociationBlock.objects.values_list("process_status", flat=True)) == {"QUEUED"}
     assert "Input/output error" in Attempt.objects.first().log
+
+
+def test_a_recipe_that_calls_its_input_by_another_name_gets_that_name(take, tmp_path):
+    take(taken(tmp_path, BIAS, DARK))
+    run_to_rest()
+    bias = block_of().current_attempt.products.get()
+    dark = block_of("DARK")
+    link = dark.calibrations.get()
+    recipes = dark.instrument.recipes
+    recipes["hcm_dark"]["tags"] = {"DARK": "DARK_DETCHECK", "MASTER_BIAS": "OFFSET"}
+    call = inputs.plan_call(dark, [inputs.Calibration(link, bias)])
+    assert {one.tag for one in call.raws} == {"DARK_DETCHECK"}
+    assert [one.tag for one in call.calibrations] == ["OFFSET"]
+    assert {one.tag for one in inputs.plan_call(block_of(), []).raws} == {"BIAS"}

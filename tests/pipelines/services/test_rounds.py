@@ -128,7 +128,7 @@ def test_an_incomplete_block_is_completed_when_rules_ask_for_less(take, tmp_path
 
 
 def test_the_beat_asks_for_the_round_of_every_subject(instruments, monkeypatch):
-    asked = []
+    asked: list[str] = []
     monkeypatch.setattr(tasks.one_round, "delay", asked.append)
     assert tasks.rounds() == asked == [INCOMING, "CCDCAM", "MUSE", "UVES"]
     assert tasks.one_round("UVES") == "UVES"

@@ -1,0 +1,1 @@
+"""Proposes instrument folders from what is installed of ESO's pipelines."""
