@@ -37,7 +37,10 @@ def night(request, templates):
         for template in mine
         for frame in frames_of(template)
     ]
-    cascade = oca.cascade(rules, oca.organise(rules, frames), [oca.Candidate.of(f) for f in frames])
+    # As the house does: science is not processed, so it makes no block.
+    calibrations = [f for f in frames if f.keywords.get("RAW.TYPE") != "SCIENCE"]
+    groups = oca.organise(rules, calibrations)
+    cascade = oca.cascade(rules, groups, [oca.Candidate.of(f) for f in frames])
     return rules, {t.tpl_start: t for t in mine}, frames, cascade
 
 
