@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from pipelines.models import AssociationBlock, Completeness, NextStep, ProcessStatus
+from pipelines.models import (
+    AssociationBlock,
+    Completeness,
+    NextStep,
+    NightEvent,
+    NightEventKind,
+    ProcessStatus,
+)
 from trending.models import BlockScore
 
 from . import looks
@@ -28,6 +35,7 @@ class NightLine:
     n_review: int = 0
     n_nok: int = 0
     n_scored: int = 0
+    is_closed: bool = False
 
     @property
     def result(self) -> Look:
@@ -52,7 +60,7 @@ class NightLine:
 
 
 def night_lines(blocks: QuerySet[AssociationBlock]) -> list[NightLine]:
-    """Sum up blocks by night and instrument, the newest first: two queries."""
+    """Sum up blocks by night and instrument, the newest first: three queries."""
     status = ProcessStatus
     counted = blocks.values_list("instrument__name", "night").annotate(
         n=Count("pk"),
@@ -72,4 +80,8 @@ def night_lines(blocks: QuerySet[AssociationBlock]) -> list[NightLine]:
     ).annotate(nok=Sum("n_nok"), scored=Sum("n_scored")):
         if line := lines.get((name, night)):
             line.n_nok, line.n_scored = n_nok, n_scored
+    events = NightEvent.objects.about_closing().filter(night__in=nights)
+    for name, night, kind in events.values_list("instrument__name", "night", "kind"):
+        if line := lines.get((name, night)):
+            line.is_closed = kind == NightEventKind.CLOSED
     return sorted(lines.values(), key=lambda line: (-line.night.toordinal(), line.instrument))

@@ -19,6 +19,7 @@ from pipelines.models import (
     ProcessStatus,
     RawFile,
     RefusedFile,
+    Round,
 )
 from qcweb.web import looks
 from qcweb.web.looks import Look
@@ -206,6 +207,7 @@ def _service() -> dict[str, object]:
             oldest=Min("changed_at"),
         ),
         # The one recorded last, and no sums over an archive: this page is asked for all day.
+        "last_round": Round.objects.exclude(finished_at=None).order_by("-pk").first(),
         "last_frame": RawFile.objects.order_by("-pk").values_list("recorded_at", flat=True).first(),
     }
 

@@ -1,0 +1,87 @@
+"""Calibrations on disk: registered, given to blocks, and left out when hidden or gone."""
+
+import dataclasses
+import datetime as dt
+import shutil
+
+import pytest
+from astropy.io import fits
+from django.utils import timezone
+
+from pipelines.models import AssociationBlock, Product, RawFile
+from pipelines.services.hiding import hide_frame
+from pipelines.services.ingest import Done
+from pipelines.services.inputs import links_of, plan_call
+from pipelines.services.process import process_block
+from tests.conftest import run_to_rest
+from tests.frames import BIAS, DARK, taken
+
+
+@pytest.fixture
+def master(take, tmp_path, settings):
+    """A master bias on disk; the block that made it here has been rejected."""
+    take(taken(tmp_path / "bias", BIAS))
+    run_to_rest()
+    path = tmp_path / "calib" / "M.CCDCAM.2026-03-02.fits"
+    path.parent.mkdir()
+    shutil.copy(settings.HCM_DATA_DIR / Product.objects.get().path, path)
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].header["HIERARCH ESO OBS NAME"] = "another header"
+    AssociationBlock.objects.update(is_withdrawn=True)
+    return path
+
+
+def test_it_is_registered_as_what_it_is_and_makes_no_block(master, take):
+    report = take(master.parent)
+    assert [one.done for one in report.files] == [Done.MASTER]
+    file = RawFile.objects.masters().get()
+    assert (file.pro_catg, file.raw_type, file.do_catg) == ("MASTER_BIAS", "", "MASTER_BIAS")
+    assert AssociationBlock.objects.count() == 1
+
+
+def test_a_dark_is_given_it_and_runs_with_it(master, take, tmp_path):
+    take(master.parent)
+    take(taken(tmp_path / "dark", DARK))
+    dark = AssociationBlock.objects.get(raw_type="DARK")
+    link = dark.calibrations.get()
+    assert (dark.completeness, link.producer, link.file.name) == ("COMPLETE", None, master.name)
+    run_to_rest()
+    dark.refresh_from_db()
+    assert (dark.process_status, dark.reason) == ("SUCCESSFUL", "")
+    assert dark.current_attempt.inputs[0]["file"] == master.name
+
+
+def test_hidden_or_gone_it_is_not_associated(master, take, quinn, tmp_path):
+    take(master.parent)
+    file = RawFile.objects.masters().get()
+    hide_frame(file, quinn, "light leak", timezone.now())
+    take(taken(tmp_path / "dark", DARK))
+    dark = AssociationBlock.objects.get(raw_type="DARK")
+    assert (dark.completeness, dark.incomplete_reason) == ("INCOMPLETE", "MASTER_BIAS 0 of 1")
+    RawFile.objects.filter(pk=file.pk).update(
+        hidden_at=None, hidden_by=None, hidden_reason="", gone_at=timezone.now()
+    )
+    take(taken(tmp_path / "more", DARK))
+    dark.refresh_from_db()
+    assert dark.completeness == "INCOMPLETE"
+
+
+def test_one_that_goes_before_the_run_is_named_by_the_failure(master, take, tmp_path):
+    take(master.parent)
+    take(taken(tmp_path / "dark", DARK))
+    dark = AssociationBlock.objects.select_related("instrument").get(raw_type="DARK")
+    master.unlink()
+    process_block(dark)
+    dark.refresh_from_db()
+    assert (dark.process_status, dark.failure_kind) == ("FAILED", "input")
+    assert master.name in dark.reason
+
+
+def test_the_block_of_the_night_is_nearer_than_the_disk(master, take, tmp_path):
+    take(master.parent)
+    nearer = dataclasses.replace(BIAS, start=BIAS.start + dt.timedelta(minutes=10))
+    take(taken(tmp_path / "both", nearer, DARK))
+    dark = AssociationBlock.objects.select_related("instrument").get(raw_type="DARK")
+    assert dark.calibrations.get().producer is not None
+    assert plan_call(dark, []).raws
+    assert len(links_of(dark)) == 1
