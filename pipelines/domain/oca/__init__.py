@@ -11,7 +11,8 @@ Beside them: `print_rules` writes a tree as text, `lint`, `near_misses` and `typ
 rules do not do what their author hoped, and `OcaSettings` holds the choices OCA leaves open.
 """
 
-from .associate import Chosen, Match, associate
+from .associate import Match, associate
+from .candidates import Candidate
 from .cascade import Block, Cascade, cascade
 from .classify import Classification, Overwrite, classify
 from .conditions import compile_condition, compile_value
@@ -20,12 +21,13 @@ from .explain import NearMiss, near_misses, type_clashes
 from .frames import Frame, FrameId, Group, reference_keywords
 from .lint import lint
 from .organise import organise
-from .parser import parse
+from .parser import parse, parse_condition
 from .plan import NO_PLAN, AssociationPlan, Breakpoint, Window
-from .pools import Candidate, Pool
+from .pools import Pool
 from .printer import print_expression, print_rules
 from .products import VirtualProduct, products
-from .settings import DEFAULT_SETTINGS, DeltaFrom, Events, OcaSettings, Reference
+from .search import Chosen
+from .settings import DEFAULT_SETTINGS, Certified, DeltaFrom, Events, OcaSettings, Reference
 from .tree import (
     Action,
     ClassRule,
@@ -48,6 +50,7 @@ __all__ = [
     "Breakpoint",
     "Candidate",
     "Cascade",
+    "Certified",
     "Chosen",
     "ClassRule",
     "Classification",
@@ -85,6 +88,7 @@ __all__ = [
     "near_misses",
     "organise",
     "parse",
+    "parse_condition",
     "print_expression",
     "print_rules",
     "products",

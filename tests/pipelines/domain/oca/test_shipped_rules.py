@@ -45,7 +45,12 @@ def test_every_statement_of_the_text_is_in_the_tree(text):
     )
 
 
-def test_a_bias_is_classified_and_finds_its_recipe(text):
+@pytest.mark.parametrize("name", ["muse.oca", "uves.oca"])
+def test_a_bias_is_classified_and_finds_its_recipe(name):
+    found = [path.read_text(encoding="latin-1") for path in SHIPPED if path.name == name]
+    if not found and os.environ.get("HCM_REQUIRE_ALL") != "1":
+        pytest.skip(f"{name} is not installed")
+    [text] = found
     rules = parse(text)
     header = {
         "DPR.CATG": "CALIB",
