@@ -13,6 +13,7 @@ from pipelines.domain.oca import (
     Frame,
     OcaSettings,
     Pool,
+    Value,
     Window,
     associate,
     compile_condition,
@@ -219,7 +220,7 @@ def test_a_candidate_is_tested_by_its_header_and_ranked_by_its_own_time():
     assert search(inside, [near, far]) == ["far"]
 
 
-class Counting(dict[str, object]):
+class Counting(dict[str, Value]):
     """A header that counts how often it is tested."""
 
     n = 0
@@ -232,7 +233,9 @@ class Counting(dict[str, object]):
 
 def test_few_candidates_are_tested_however_many_there_are():
     times = [AT + n / 100 for n in range(4000)]
-    headers = [{"BIN": n % 4, "PRO.CATG": "M", "MJD-OBS": mjd} for n, mjd in enumerate(times)]
+    headers: list[dict[str, Value]] = [
+        {"BIN": n % 4, "PRO.CATG": "M", "MJD-OBS": mjd} for n, mjd in enumerate(times)
+    ]
     pool = Pool(calib=[Candidate(n, Counting(headers[n]), mjd) for n, mjd in enumerate(times)])
     found = {}
     for where in (
