@@ -30,6 +30,7 @@ _N_LAYOUTS = 64
 # Of headers beyond any instrument's the layout is used once.
 _LONGEST_KEPT = 5000 * CARD
 _N_QUESTIONS = 8
+_N_PROBES = 8
 
 _Place: TypeAlias = tuple[str, int, int]
 
@@ -88,7 +89,14 @@ class Layout:
 
     def fits(self, header: bytes) -> bool:
         """Whether a header has these names in these places, and no others."""
-        return len(header) == self.length and self.names.unpack(header) == self.expected
+        if len(header) != self.length:
+            return False
+        # A card more or less moves all behind it: a few names mostly tell that it is another layout.
+        step = max(1, len(self.expected) // _N_PROBES)
+        for n in range(len(self.expected) - 1, 0, -step):
+            if not header.startswith(self.expected[n], n * CARD):
+                return False
+        return self.names.unpack(header) == self.expected
 
     def digest(self, header: bytes) -> str:
         """Return the SHA-256 of the cards that describe the observation, in their order."""

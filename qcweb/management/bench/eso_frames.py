@@ -103,7 +103,7 @@ def _write(directory: Path, n: int, taken: tuple[Template, Exposure]) -> Path:
     ]
     filler = list(itertools.islice(_filler(chance), N_CARDS + 1 - len(shared) - len(own)))
     # Some cards less in some templates, as modes have it: 40 layouts in all.
-    del filler[n // _FRAMES_A_TEMPLATE % 20]
+    del filler[n // _FRAMES_A_TEMPLATE % 20 * 30]
     half = len(filler) // 2
     # What is asked for stands in two places of a long header, as the observatory's do.
     header = (*_cards(shared), *filler[:half], *_cards(own), *filler[half:])
