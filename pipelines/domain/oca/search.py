@@ -148,7 +148,9 @@ class Search:
 
     def _shelves(self, *conditions: CompiledCondition) -> list[Shelf]:
         """Return the candidates that could fulfil all of some conditions."""
-        joins = dict.fromkeys(join for each in conditions for join in each.needs.joins)
+        joins = conditions[0].needs.joins
+        for other in conditions[1:]:
+            joins += tuple(join for join in other.needs.joins if join not in joins)
         return self.pool.shelves(
             self.select.rule.pool,
             conditions[0].needs.key,
