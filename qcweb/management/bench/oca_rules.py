@@ -21,6 +21,7 @@ from .frame import Side, benchmark, timed
 SIX = frozenset({"MJD-OBS", "INSTRUME", "EXPTIME", "DPR.CATG", "DPR.TYPE", "TPL.START"})
 N_HEADERS = 10_000
 N_FRAMES = 2000
+N_MASTERS = 20_000
 _RULES = Path("/usr/share/cpl-plugins")
 _DAY = 57080.0
 _YEARS_DAYS = 730.0
@@ -63,7 +64,7 @@ def organise(_scratch: Path) -> tuple[Side, Side]:
     rules = _uves()
     headers = [oca.classify(rules, header).keywords for header in _raw_headers(N_FRAMES)]
     frames = [oca.Frame(f"raw {n}", keywords) for n, keywords in enumerate(headers)]
-    masters = _masters(rules, 20_000)
+    masters = _masters(rules, N_MASTERS)
     return (
         timed(lambda: _organise(rules, frames, masters)),
         timed(lambda: _organise(rules, frames, masters[::10])),

@@ -92,7 +92,9 @@ def test_a_select_that_is_switched_off_and_rules_without_classes_are_left_alone(
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[4] / "qcweb/instruments").glob("*/rules.oca")), ids=lambda path: path.parent.name
+    "path",
+    sorted((Path(__file__).parents[4] / "qcweb/instruments").glob("*/rules.oca")),
+    ids=lambda path: path.parent.name,
 )
 def test_our_own_rules_have_no_such_select(path):
     assert said(path.read_text()) == []
