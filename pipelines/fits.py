@@ -13,9 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from .domain.headers import CARD, Value, all_keywords, layout_of
+from .domain.headers import CARD, Value, all_keywords, layout_of, parse_value
 
-__all__ = ["BLOCK", "FitsError", "FitsFile", "Value", "all_keywords", "read_fits", "read_headers"]
+__all__ = [
+    "BLOCK",
+    "FitsError",
+    "FitsFile",
+    "TruncatedError",
+    "Value",
+    "all_keywords",
+    "parse_value",
+    "read_fits",
+    "read_headers",
+    "read_headers_of",
+    "unpacked",
+]
 
 BLOCK = 2880
 # Most headers of the observatory in one go: 1,200 cards.
@@ -135,11 +147,16 @@ def _find_end(content: bytes, start: int) -> int:
 def read_headers(path: Path) -> Iterator[list[bytes]]:
     """Yield the cards of the header of each HDU of a plain file."""
     with path.open("rb") as file:
-        while file.read(1):
-            file.seek(-1, io.SEEK_CUR)
-            header = _header_bytes(file)
-            yield [header[start : start + CARD] for start in range(0, len(header), CARD)]
-            file.seek(_padded(_data_size(layout_of(header).sizes(header))), io.SEEK_CUR)
+        yield from read_headers_of(file)
+
+
+def read_headers_of(file: BinaryIO) -> Iterator[list[bytes]]:
+    """Yield the cards of the header of each HDU from the file's position on."""
+    while file.read(1):
+        file.seek(-1, io.SEEK_CUR)
+        header = _header_bytes(file)
+        yield [header[start : start + CARD] for start in range(0, len(header), CARD)]
+        file.seek(_padded(_data_size(layout_of(header).sizes(header))), io.SEEK_CUR)
 
 
 def _needed_size(file: BinaryIO, size: int, sizes: Mapping[str, Value]) -> int:

@@ -20,6 +20,7 @@ from .errors import OcaError, OcaSyntaxError, OcaUnsupportedError, OcaWarning
 from .explain import NearMiss, near_misses, type_clashes
 from .frames import Frame, FrameId, Group, reference_keywords
 from .lint import lint
+from .needs import index_key
 from .organise import organise
 from .parser import parse, parse_condition
 from .plan import NO_PLAN, AssociationPlan, Breakpoint, Window
@@ -84,6 +85,7 @@ __all__ = [
     "classify",
     "compile_condition",
     "compile_value",
+    "index_key",
     "lint",
     "near_misses",
     "organise",

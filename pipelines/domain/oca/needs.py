@@ -158,6 +158,19 @@ def index_key(condition: Expression | None) -> IndexKey | None:
     return None
 
 
+def both_keys(one: IndexKey | None, other: IndexKey | None) -> IndexKey | None:
+    """Return an index key for two conditions at once.
+
+    >>> both_keys(("PRO.CATG", ("SKY", "SKY_LINES")), ("PRO.CATG", ("SKY_LINES",)))
+    ('PRO.CATG', ('SKY_LINES',))
+    """
+    if one is None or other is None:
+        return one or other
+    if one[0] != other[0]:
+        return one
+    return one[0], tuple(value for value in one[1] if value in other[1])
+
+
 def _union(keys: list[IndexKey | None]) -> IndexKey | None:
     """Join what the branches of an `or` allow, if all speak of the same keyword."""
     known = [key for key in keys if key is not None]

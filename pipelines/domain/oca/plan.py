@@ -69,11 +69,11 @@ class AssociationPlan:
     breakpoints: tuple[Breakpoint, ...] = ()
     alternatives: Mapping[tuple[str, str], tuple[Expression, ...]] = field(default_factory=dict)
 
-    def windows_for(self, action: str, label: str) -> tuple[Window, ...]:
-        """Return the windows of a label; none means that any distance will do."""
+    def windows_of(self, action: str, label: str) -> tuple[Window, ...]:
+        """Return the windows of a label, those of the action before those of all actions."""
         return self.windows.get((action, label)) or self.windows.get(("", label)) or ()
 
-    def alternatives_for(self, action: str, label: str) -> tuple[Expression, ...]:
+    def alternatives_of(self, action: str, label: str) -> tuple[Expression, ...]:
         """Return the conditions that rank the candidates of a label, if any do."""
         return self.alternatives.get((action, label)) or self.alternatives.get(("", label)) or ()
 
@@ -87,7 +87,7 @@ class AssociationPlan:
         >>> [plan.level("DARK", "BIAS", days) for days in (0.5, -3.0, 9.0, None)]
         [0, 1, None, 0]
         """
-        return level_in(self.windows_for(action, label), delta_days)
+        return level_in(self.windows_of(action, label), delta_days)
 
     def parted_by(
         self, category: str, one_mjd: float | None, other_mjd: float | None

@@ -14,7 +14,7 @@ from functools import cached_property
 from .candidates import Candidate, in_time
 from .compiled import CompiledCondition, CompiledSelect, compiled_alternatives
 from .frames import FrameId
-from .needs import ANY_TIME, TimeRange
+from .needs import ANY_TIME, TimeRange, both_keys
 from .plan import AssociationPlan, Window, level_in
 from .pools import Pool
 from .settings import Certified, OcaSettings
@@ -102,12 +102,12 @@ class Search:
     @cached_property
     def windows(self) -> tuple[Window, ...]:
         """The plan's windows for this select; none means that any distance will do."""
-        return self.plan.windows_for(self.block.action, self.select.rule.label)
+        return self.plan.windows_of(self.block.action, self.select.rule.label)
 
     @cached_property
     def alternatives(self) -> tuple[CompiledCondition, ...]:
         """The plan's conditions that rank candidates, the most wanted first."""
-        conditions = self.plan.alternatives_for(self.block.action, self.select.rule.label)
+        conditions = self.plan.alternatives_of(self.block.action, self.select.rule.label)
         return compiled_alternatives(conditions, self.settings) if conditions else ()
 
     @cached_property
@@ -148,12 +148,13 @@ class Search:
 
     def _shelves(self, *conditions: CompiledCondition) -> list[Shelf]:
         """Return the candidates that could fulfil all of some conditions."""
-        joins = conditions[0].needs.joins
+        key, joins = conditions[0].needs.key, conditions[0].needs.joins
         for other in conditions[1:]:
+            key = both_keys(key, other.needs.key)
             joins += tuple(join for join in other.needs.joins if join not in joins)
         return self.pool.shelves(
             self.select.rule.pool,
-            conditions[0].needs.key,
+            key,
             tuple(join.keyword for join in joins),
             tuple(self.block.reference.get(join.of_reference) for join in joins),
         )

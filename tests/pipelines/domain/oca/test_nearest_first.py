@@ -64,7 +64,7 @@ def judge(one, action, select, reference, settings, plan, batch):
         return None
     if not compile_condition(select.condition, settings, is_strict=True)(one.keywords, reference):
         level = max(level, 1)
-    conditions = plan.alternatives_for(action.name, select.label)
+    conditions = plan.alternatives_of(action.name, select.label)
     places = [
         place
         for place, condition in enumerate(conditions)
@@ -248,6 +248,12 @@ def test_few_candidates_are_tested_however_many_there_are():
         found[where] = search(where, pool, AT + 20)
         assert 0 < Counting.n < 20, where
     assert list(found.values()) == [[2001], [2000], []]
+    Counting.n = 0
+    wanted = parse_condition('PRO.CATG=="OTHER"')
+    plan = AssociationPlan(alternatives={("", "A"): (wanted,)})
+    where = '(PRO.CATG=="M" or PRO.CATG=="OTHER") and inputFile.BIN==BIN and X is undefined'
+    assert search(where, pool, AT + 20, plan=plan) == [2001]
+    assert 0 < Counting.n < 20
     plan = AssociationPlan({("", "A"): (Window(-0.02, 0.02, 0), Window(-0.04, 0.04, 1))})
     Counting.n = 0
     assert search('PRO.CATG=="M" and X=="never"', pool, AT + 20, plan=plan) == []
