@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from .domain.headers import CARD, Value, all_keywords, layout_of, parse_value
+from .domain.headers import CARD, Value, all_keywords, layout_of, parse_keywords, parse_value
 
 __all__ = [
     "BLOCK",
@@ -22,6 +22,7 @@ __all__ = [
     "TruncatedError",
     "Value",
     "all_keywords",
+    "parse_keywords",
     "parse_value",
     "read_fits",
     "read_headers",

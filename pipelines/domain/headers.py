@@ -179,6 +179,11 @@ def _values(header: bytes, places: Sequence[_Place]) -> dict[str, Value]:
     return found
 
 
+def parse_keywords(cards: Sequence[bytes], wanted: Collection[str]) -> dict[str, Value]:
+    """Return the wanted keywords of cards read one by one; of a repeated keyword the last one."""
+    return {key: value for key, value, _ in all_keywords(cards) if key in wanted}
+
+
 def all_keywords(cards: Sequence[bytes]) -> Iterator[tuple[str, Value, str]]:
     """Yield keyword, value and comment of each card that has a value."""
     for card in cards:

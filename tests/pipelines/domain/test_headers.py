@@ -88,6 +88,7 @@ def test_a_layout_gives_what_each_card_gives(all_cards, wanted, data):
         assert layout.digest(header) == digest_card_by_card(one)
         found = layout.keywords(header, wanted)
         assert list(found.items()) == list(keywords_card_by_card(one, wanted).items())
+        assert headers.parse_keywords(one, wanted) == found
         sizes = {"BITPIX", "NAXIS", "NAXIS1", "NAXIS12", "PCOUNT", "GCOUNT"}
         assert layout.sizes(header) == keywords_card_by_card(one, sizes)
 
