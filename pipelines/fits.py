@@ -4,28 +4,36 @@ Real ESO headers have hundreds of cards, and parsing all of them costs twenty ti
 """
 
 import gzip
-import hashlib
 import io
 import math
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-BLOCK = 2880
-CARD = 80
-Value = str | int | float | bool
+from .domain.headers import CARD, Value, all_keywords, layout_of, parse_keywords, parse_value
 
-# Cards that describe the file and not the observation: they change when a file is compressed.
-_STRUCTURAL = re.compile(
-    rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|BSCALE|BZERO|CHECKSUM|DATASUM"
-    rb"|Z[A-Z]+\d*|TFIELDS|TTYPE\d+|TFORM\d+|THEAP|EXTNAME|FZ[A-Z]+|COMMENT|HISTORY|CONTINUE|)\s*$"
-)
-_STRING = re.compile(r"\s*'((?:[^']|'')*)'")
-_INT = re.compile(r"[+-]?\d+$")
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+__all__ = [
+    "BLOCK",
+    "FitsError",
+    "FitsFile",
+    "TruncatedError",
+    "Value",
+    "all_keywords",
+    "parse_keywords",
+    "parse_value",
+    "read_fits",
+    "read_headers",
+    "read_headers_of",
+    "unpacked",
+]
+
+BLOCK = 2880
+# Most headers of the observatory in one go: 1,200 cards.
+_READ_AT_ONCE = 34 * BLOCK
+_END = re.compile(rb"END\s{77}")
 # A header of more cards than this is not a header: stop before memory does.
 MAX_HEADER_BLOCKS = 4000
 # More than any detector writes, and less than a file's position can be.
@@ -95,75 +103,85 @@ def read_fits(path: Path, wanted: Collection[str]) -> FitsFile:
 def _look(file: BinaryIO, size: int, wanted: Collection[str]) -> FitsFile:
     if size == 0:
         raise FitsError("The file is empty.", "Transfer it again.")
-    header = read_header(file)
-    if not header[0].startswith(b"SIMPLE  ="):
+    header = _header_bytes(file)
+    if not header.startswith(b"SIMPLE  ="):
         raise FitsError("This is not a FITS file.", "Move it out of the directory of raw frames.")
-    needed = _needed_size(file, header)
+    layout = layout_of(header)
+    needed = _needed_size(file, size, layout.sizes(header))
     problem = f"truncated: {size} of {needed} bytes" if size < needed else ""
     return FitsFile(
-        keywords=parse_keywords(header, wanted),
+        keywords=layout.keywords(header, wanted),
         size=size,
-        header_digest=header_digest(header),
+        header_digest=layout.digest(header),
         problem=problem,
     )
 
 
-def read_header(file: BinaryIO) -> list[bytes]:
-    """Return the 80-byte cards of the header at the file's position, END left out."""
-    cards: list[bytes] = []
-    for _ in range(MAX_HEADER_BLOCKS):
-        block = file.read(BLOCK)
-        if not cards and not block.startswith((b"SIMPLE  =", b"XTENSION")):
+def _header_bytes(file: BinaryIO) -> bytes:
+    """Return the header at the file's position without END, and go to the end of its last block."""
+    start, content, seen = file.tell(), b"", 0
+    while len(content) < MAX_HEADER_BLOCKS * BLOCK:
+        more = file.read(min(_READ_AT_ONCE, MAX_HEADER_BLOCKS * BLOCK - len(content)))
+        content += more
+        if not content.startswith((b"SIMPLE  =", b"XTENSION")):
             raise FitsError(
                 "This is not a FITS file.", "Move it out of the directory of raw frames."
             )
-        if len(block) < BLOCK:
+        end = _find_end(content, seen)
+        if end >= 0 and len(content) >= _padded(end + CARD):
+            file.seek(start + _padded(end + CARD))
+            return content[:end]
+        if not more:
             raise FitsError("The header is cut: it has no END card.", "Transfer the file again.")
-        for start in range(0, BLOCK, CARD):
-            card = block[start : start + CARD]
-            if card.startswith(b"END") and card.rstrip() == b"END":
-                return cards
-            cards.append(card)
+        seen = max(0, len(content) - len(content) % CARD) if end < 0 else end
     raise FitsError("The header has no end.", "Check how the file was written.")
 
 
+def _find_end(content: bytes, start: int) -> int:
+    """Return where the END card begins, -1 if there is none behind a start."""
+    for match in _END.finditer(content, start):
+        if match.start() % CARD == 0:
+            return match.start()
+    return -1
+
+
 def read_headers(path: Path) -> Iterator[list[bytes]]:
-    """Yield the header of each HDU of a plain file."""
+    """Yield the cards of the header of each HDU of a plain file."""
     with path.open("rb") as file:
         yield from read_headers_of(file)
 
 
 def read_headers_of(file: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield the header of each HDU from the file's position on."""
+    """Yield the cards of the header of each HDU from the file's position on."""
     while file.read(1):
         file.seek(-1, io.SEEK_CUR)
-        header = read_header(file)
-        yield header
-        file.seek(_padded(_data_size(header)), io.SEEK_CUR)
+        header = _header_bytes(file)
+        yield [header[start : start + CARD] for start in range(0, len(header), CARD)]
+        file.seek(_padded(_data_size(layout_of(header).sizes(header))), io.SEEK_CUR)
 
 
-def _needed_size(file: BinaryIO, primary: list[bytes]) -> int:
+def _needed_size(file: BinaryIO, size: int, sizes: Mapping[str, Value]) -> int:
     """Return the bytes all HDUs need: one seek a HDU, no pixels read.
 
     A file that ends inside an extension's header needs at least one block more than it has.
     """
-    header = primary
     while True:
-        end = file.tell() + _padded(_data_size(header))
+        end = file.tell() + _padded(_data_size(sizes))
+        if end >= size:
+            return end
         file.seek(end)
         ahead = file.read(8)
-        if not ahead:
-            return end
         file.seek(end)
         if ahead != b"XTENSION":  # bytes after the last HDU are allowed
             return end
         try:
-            header = read_header(file)
+            header = _header_bytes(file)
         except FitsError:
             return max(end, file.tell()) + BLOCK
+        sizes = layout_of(header).sizes(header)
 
 
-def _data_size(header: list[bytes]) -> int:
+def _data_size(found: Mapping[str, Value]) -> int:
     """Return the bytes of a HDU's data.
 
     Raises
@@ -171,7 +189,6 @@ def _data_size(header: list[bytes]) -> int:
     FitsError
         The header asks for what no file has: reading on would not end, or end anywhere.
     """
-    found = parse_keywords(header, _SizeKeys())
     n_axes = _whole(found, "NAXIS", 0, 999)
     axes = [_whole(found, f"NAXIS{n + 1}", 0) for n in range(n_axes)]
     if not axes:
@@ -191,7 +208,7 @@ def _data_size(header: list[bytes]) -> int:
 
 
 def _whole(
-    found: dict[str, Value], key: str, default: int, high: int = 1 << 62, *, low: int = 0
+    found: Mapping[str, Value], key: str, default: int, high: int = 1 << 62, *, low: int = 0
 ) -> int:
     value = found.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -205,88 +222,8 @@ def _impossible(key: str, value: object) -> FitsError:
     )
 
 
-class _SizeKeys(frozenset[str]):
-    """The keywords that give the size of a HDU's data."""
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and (
-            key in {"BITPIX", "NAXIS", "PCOUNT", "GCOUNT"} or bool(re.fullmatch(r"NAXIS\d+", key))
-        )
-
-
 def _padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
-
-
-def header_digest(header: list[bytes]) -> str:
-    """Return the SHA-256 of the cards that describe the observation, in their order."""
-    digest = hashlib.sha256()
-    for card in header:
-        if not _STRUCTURAL.match(card[:8]):
-            digest.update(card.rstrip())
-            digest.update(b"\n")
-    return digest.hexdigest()
-
-
-def parse_keywords(header: list[bytes], wanted: Collection[str]) -> dict[str, Value]:
-    """Return the wanted keywords of a header; of a repeated keyword the last one."""
-    found: dict[str, Value] = {}
-    for card in header:
-        key, text = _split(card)
-        if key and key in wanted:
-            value = parse_value(text)
-            if value is not None:
-                found[key] = value
-    return found
-
-
-def all_keywords(header: list[bytes]) -> Iterator[tuple[str, Value, str]]:
-    """Yield keyword, value and comment of each card that has a value."""
-    for card in header:
-        key, text = _split(card)
-        value = parse_value(text) if key else None
-        if value is not None:
-            yield key, value, _comment(text)
-
-
-def _split(card: bytes) -> tuple[str, str]:
-    """Return the OCA name of a card and the text after its equals sign."""
-    if card[8:10] == b"= ":
-        return card[:8].decode("ascii", "replace").rstrip(), card[10:].decode("ascii", "replace")
-    if card.startswith(b"HIERARCH "):
-        name, equals, text = card[9:].partition(b"=")
-        if equals:
-            words = name.decode("ascii", "replace").split()
-            return ".".join(words[1:] if words[:1] == ["ESO"] else words), text.decode(
-                "ascii", "replace"
-            )
-    return "", ""
-
-
-def parse_value(text: str) -> Value | None:
-    """Return the value of a card's text; None when it has none.
-
-    >>> parse_value(" 'IT''S   '  / a comment"), parse_value("   3 / n"), parse_value(" T")
-    ("IT'S", 3, True)
-    """
-    if match := _STRING.match(text):
-        return _UNPRINTABLE.sub("?", match[1].replace("''", "'").rstrip())
-    word = text.partition("/")[0].strip()
-    if word in {"T", "F"}:
-        return word == "T"
-    if _INT.match(word) and len(word) < 20:
-        return int(word)
-    try:
-        number = float(word.replace("D", "E"))
-    except ValueError:
-        return None
-    return number if abs(number) < float("inf") else None
-
-
-def _comment(text: str) -> str:
-    match = _STRING.match(text)
-    rest = text[match.end() :] if match else text
-    return _UNPRINTABLE.sub("?", rest.partition("/")[2].strip())
 
 
 def unpacked(path: Path) -> bytes:

@@ -1,14 +1,15 @@
-"""What ``levels.toml`` says: how near in time a calibration must be, and what parts two times."""
+"""What ``levels.toml`` says: what is wanted more, how near in time, and what parts two times."""
 
 import datetime as dt
 
-from .oca import AssociationPlan, Breakpoint, Window
+from .oca import AssociationPlan, Breakpoint, OcaSyntaxError, Window, parse_condition
+from .oca.tree import Expression
 from .times import datetime_to_mjd
 from .toml_reader import Section, read_toml
 
 
 def parse_plan(file: str, source: str) -> AssociationPlan:
-    r"""Read windows and breakpoints.
+    r"""Read windows, alternatives and breakpoints.
 
     Raises
     ------
@@ -24,27 +25,42 @@ def parse_plan(file: str, source: str) -> AssociationPlan:
     """
     top = read_toml(file, source)
     windows: dict[tuple[str, str], tuple[Window, ...]] = {}
+    alternatives: dict[tuple[str, str], tuple[Expression, ...]] = {}
     for part in top.sections("associations"):
         key = (part.text("action", ""), part.text("label"))
         if key in windows:
             raise part.error("label", f"a second entry for {' '.join(filter(None, key))}")
         windows[key] = tuple(_windows(part))
-    plan = AssociationPlan(windows, tuple(map(_breakpoint, top.sections("breakpoints"))))
+        alternatives[key] = tuple(_alternatives(part))
+        if not windows[key] and not alternatives[key]:
+            raise part.error("", "plan_days, extended_days or alternatives is needed")
+        part.done()
+    breakpoints = tuple(map(_breakpoint, top.sections("breakpoints")))
     top.done()
-    return plan
+    return AssociationPlan(windows, breakpoints, alternatives)
 
 
 def _windows(part: Section) -> list[Window]:
     """Return the windows of an entry; later ones are worse."""
-    found = [
+    return [
         Window(*_ends(part, key), level)
         for level, key in enumerate(("plan_days", "extended_days"))
         if part.raw(key) is not None
     ]
-    if not found:
-        raise part.error("", "plan_days or extended_days is needed")
-    part.done()
-    return found
+
+
+def _alternatives(part: Section) -> list[Expression]:
+    """Return the conditions of an entry, the most wanted first."""
+    return [_condition(part, text) for text in part.texts("alternatives", [])]
+
+
+def _condition(part: Section, text: str) -> Expression:
+    try:
+        return parse_condition(text)
+    except OcaSyntaxError as error:
+        found = f", found {error.found}" if error.found else ""
+        expected = f"character {error.column}: expected {error.expected}{found}"
+        raise part.error_at("alternatives", text, f"alternatives: {text!r}: {expected}") from error
 
 
 def _ends(part: Section, key: str) -> tuple[float, float]:

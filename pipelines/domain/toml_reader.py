@@ -41,6 +41,14 @@ class Section:
         line = find_line(self._source, (*self._path, key) if key else self._path)
         return DefinitionError(self._file, line, message)
 
+    def error_at(self, key: str, item: str, message: str) -> DefinitionError:
+        """Return an error that points at one text of the list that a key holds."""
+        first = find_line(self._source, (*self._path, key))
+        lines = self._source.splitlines()[first - 1 :]
+        # A text written with escapes is not found again: the key's own line will do.
+        ahead = next((n for n, line in enumerate(lines) if item in line), 0)
+        return DefinitionError(self._file, first + ahead, message)
+
     def _get(self, key: str, kinds: tuple[type, ...], words: str, default: Any) -> Any:
         self._seen.add(key)
         if key not in self._data:

@@ -118,7 +118,11 @@ def group_of(block: AssociationBlock) -> oca.Group:
         oca.Frame(link.raw_file_id, link.raw_file.keywords)
         for link in block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs")
     )
-    return oca.Group(block.action, block.event, "", (), members, block.min_frames, 0)
+    # What its own night makes is certified, or not, together with it.
+    return oca.Group(
+        block.action, block.event, "", (), members, block.min_frames, 0,
+        batch=block.night.isoformat(),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

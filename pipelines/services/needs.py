@@ -39,7 +39,8 @@ def askers(
         action = rules.actions.get(group.action)
         if action is not None:
             members = [by_id[int(frame.id)] for frame in group.frames]
-            found.append((Asker(instrument, rule_set, action, group), members))
+            of_night = replace(group, batch=members[0].night.isoformat())
+            found.append((Asker(instrument, rule_set, action, of_night), members))
     return found
 
 

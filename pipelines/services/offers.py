@@ -113,6 +113,8 @@ def _of_blocks(instrument: Instrument, settings: oca.OcaSettings, span: Span) ->
                 mjd=producer.mjd_mid if is_mid else producer.mjd_obs,
                 order=order,
                 producer=producer.pk,
+                is_certified=producer.is_certified,
+                batch=producer.night.isoformat(),
             )
             offers.append(Offer(candidate, pro_catg, producer, None, nth))
     return offers

@@ -150,3 +150,23 @@ def test_a_header_without_end_is_given_up(tmp_path):
         file.write(b" " * BLOCK)
     with pytest.raises(FitsError, match="The header has no end"):
         read_fits(path, ())
+
+
+@pytest.mark.parametrize("n_cards", [30, 31, 32, 33, 34, 67, 68, 1219, 1220, 1221, 1222, 3000])
+def test_a_header_of_any_length_is_read_whole(tmp_path, n_cards):
+    more = [card("A", n) for n in range(n_cards)]
+    path = fits_file(tmp_path / "a.fits", *more, card("LAST", "'X'"), data=BLOCK)
+    found = read_fits(path, {"A", "LAST"})
+    assert found.keywords == {"A": n_cards - 1, "LAST": "X"}
+    assert found.problem == ""
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) - BLOCK - 1])
+    with pytest.raises(FitsError, match="The header is cut"):
+        read_fits(path, ())
+
+
+def test_end_counts_at_the_start_of_a_card_alone(tmp_path):
+    straddling = ["COMMENT".ljust(77) + "END", "", "HISTORY END" + " " * 69, "EXPTIME =  3"]
+    assert read_fits(fits_file(tmp_path / "a.fits", *straddling), {"EXPTIME"}).keywords == {
+        "EXPTIME": 3
+    }

@@ -12,23 +12,25 @@ Beside them: `print_rules` writes a tree as text, `survey` sums up what rules ar
 holds the choices OCA leaves open.
 """
 
-from .associate import Chosen, Match, associate
+from .associate import Match, associate
+from .candidates import Candidate
 from .cascade import Block, Cascade, cascade
 from .classify import Classification, Overwrite, classify
-from .compiled import index_key
 from .conditions import compile_condition, compile_value
 from .errors import OcaError, OcaSyntaxError, OcaUnsupportedError, OcaWarning
 from .explain import NearMiss, near_misses, type_clashes
 from .frames import Frame, FrameId, Group, reference_keywords
 from .lint import lint
+from .needs import index_key
 from .organise import organise
-from .parser import parse
+from .parser import parse, parse_condition
 from .plan import NO_PLAN, AssociationPlan, Breakpoint, Window
-from .pools import Candidate, Pool
+from .pools import Pool
 from .possible import can_hold
 from .printer import print_expression, print_rules
 from .products import VirtualProduct, made_category, products
-from .settings import DEFAULT_SETTINGS, DeltaFrom, Events, OcaSettings, Reference
+from .search import Chosen
+from .settings import DEFAULT_SETTINGS, Certified, DeltaFrom, Events, OcaSettings, Reference
 from .survey import Survey, SurveyedType, survey
 from .tree import (
     Action,
@@ -52,6 +54,7 @@ __all__ = [
     "Breakpoint",
     "Candidate",
     "Cascade",
+    "Certified",
     "Chosen",
     "ClassRule",
     "Classification",
@@ -94,6 +97,7 @@ __all__ = [
     "near_misses",
     "organise",
     "parse",
+    "parse_condition",
     "print_expression",
     "print_rules",
     "products",

@@ -5,31 +5,16 @@ Nearest in time wins; it is never written in a rule because it is always meant.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .compiled import CompiledSelect, compiled_selects
-from .frames import Frame, FrameId, Group, id_key, number_of, reference_keywords
+from .candidates import Candidate
+from .compiled import compiled_selects
+from .frames import Frame, Group, number_of, reference_keywords
 from .plan import NO_PLAN, AssociationPlan
-from .pools import Candidate, Pool
+from .pools import Pool
+from .search import Asking, Chosen, Search
 from .settings import DEFAULT_SETTINGS, OcaSettings
-from .tree import Action, Keywords, PoolName
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A candidate that was taken.
-
-    Attributes
-    ----------
-    delta_days
-        Its time minus the time of the reference; None if either has no date.
-    level
-        0 inside every preferred window (tryBetween), the calibration plan; 1 outside of one.
-    """
-
-    candidate: Candidate
-    delta_days: float | None
-    level: int
+from .tree import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +29,23 @@ class Match:
         How many files were asked for; `max_ret` None is no limit, 0 switches the select off.
     chosen
         The files taken, best first.
-    n_candidates
-        How many files passed the condition.
     select_line
         Line of the rule.
+    count
+        Counts the files that pass the condition.
     """
 
     label: str
     min_ret: int
     max_ret: int | None
     chosen: tuple[Chosen, ...]
-    n_candidates: int
     select_line: int = 0
+    count: Callable[[], int] = field(default=int, compare=False, repr=False)
+
+    @property
+    def n_candidates(self) -> int:
+        """How many files pass the condition, counted when asked: choosing looks at the best only."""
+        return self.count()
 
     @property
     def is_missing(self) -> bool:
@@ -77,6 +67,7 @@ def associate(
     mjd: float | None = None,
     accept: Callable[[Candidate], bool] | None = None,
     plan: AssociationPlan = NO_PLAN,
+    batch: str = "",
 ) -> list[Match]:
     """Choose the calibrations of a group, one `Match` for each `select file` in order.
 
@@ -97,7 +88,10 @@ def associate(
         A last word on a candidate that would be taken next, asked best first and no more often
         than needed; a refused one makes room for the next.
     plan
-        Windows in time with the level they give, and breakpoints; candidates beyond are left out.
+        Alternatives, windows in time with the level they give, and breakpoints; candidates beyond
+        are left out.
+    batch
+        The night whose candidates count as certified; empty for that of the group.
 
     Examples
     --------
@@ -111,79 +105,45 @@ def associate(
     >>> match.chosen[0].candidate.id, round(match.chosen[0].delta_days, 1), match.is_missing
     ('57081.0', 0.6, False)
     """
-    frames = group.frames if isinstance(group, Group) else group
+    frames, own_batch = (group.frames, group.batch) if isinstance(group, Group) else (group, "")
     reference = reference_keywords(frames, settings)
-    start = number_of(reference, "MJD-OBS") if mjd is None else mjd
-    members = frozenset(frame.id for frame in frames)
-    search = _Search(members, reference, start, pool, accept or _accept_all, plan, action.name)
-    return [search.match(select) for select in compiled_selects(action, settings)]
+    block = Asking(
+        members=frozenset(frame.id for frame in frames),
+        reference=reference,
+        mjd=number_of(reference, "MJD-OBS") if mjd is None else mjd,
+        action=action.name,
+        batch=batch or own_batch,
+    )
+    return [
+        _match(Search(block, select, pool, plan, settings), accept or _accept_all)
+        for select in compiled_selects(action, settings)
+    ]
 
 
 def _accept_all(_candidate: Candidate) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """The search for the calibrations of one group."""
+def _match(search: Search, accept: Callable[[Candidate], bool]) -> Match:
+    select = search.select
+    return Match(
+        select.rule.label,
+        select.min_ret,
+        select.max_ret,
+        tuple(_best(search, accept)),
+        select.rule.line,
+        search.count,
+    )
 
-    members: frozenset[FrameId]
-    reference: Keywords
-    mjd: float | None
-    pool: Pool
-    accept: Callable[[Candidate], bool]
-    plan: AssociationPlan
-    action: str
 
-    def match(self, select: CompiledSelect) -> Match:
-        passing = [c for c in self._suitable(select) if select.test(c.keywords, self.reference)]
-        judged = (self._judged(c, select) for c in passing)
-        ranked = sorted((chosen for chosen in judged if chosen is not None), key=_rank)
-        return Match(
-            select.rule.label,
-            select.min_ret,
-            select.max_ret,
-            tuple(self._best(ranked, select.max_ret)),
-            len(passing),
-            select.rule.line,
-        )
-
-    def _suitable(self, select: CompiledSelect) -> Iterator[Candidate]:
-        candidates = self.pool.candidates(select.rule.pool, select.index_key)
-        if select.rule.pool is not PoolName.CALIB:
-            return candidates
-        return (candidate for candidate in candidates if candidate.id not in self.members)
-
-    def _judged(self, candidate: Candidate, select: CompiledSelect) -> Chosen | None:
-        """Return a candidate with its distance and level; None when the plan leaves it out."""
-        is_in_plan = select.in_plan(candidate.keywords, self.reference)
-        delta = None
-        if candidate.mjd is not None and self.mjd is not None:
-            delta = candidate.mjd - self.mjd
-        category = str(candidate.keywords.get("PRO.CATG", ""))
-        level = self.plan.level(self.action, select.rule.label, delta)
-        if level is None or self.plan.parted_by(category, candidate.mjd, self.mjd):
-            return None
-        return Chosen(candidate, delta, level if is_in_plan else max(level, 1))
-
-    def _best(self, ranked: list[Chosen], max_ret: int | None) -> Iterator[Chosen]:
-        n_left = len(ranked) if max_ret is None else max_ret
-        for chosen in ranked:
+def _best(search: Search, accept: Callable[[Candidate], bool]) -> Iterator[Chosen]:
+    n_left = math.inf if search.select.max_ret is None else search.select.max_ret
+    if n_left == 0:
+        return
+    for chosen in search.ranked():
+        if accept(chosen.candidate):
+            yield chosen
+            n_left -= 1
+            # Before the next is looked for: it may be far away, or not there.
             if n_left == 0:
                 return
-            if self.accept(chosen.candidate):
-                n_left -= 1
-                yield chosen
-
-
-def _rank(chosen: Chosen) -> tuple[int, float, float, tuple[int, str], int, tuple[int, str]]:
-    """Order by plan, then distance in time, then the earlier, then block and name."""
-    candidate, delta = chosen.candidate, chosen.delta_days
-    distance = math.inf if delta is None else abs(delta)
-    mjd = math.inf if candidate.mjd is None else candidate.mjd
-    # Of a file on disk and one to come at the same instant, the one that exists.
-    block = _ON_DISK if candidate.producer is None else id_key(candidate.producer)
-    return (chosen.level, distance, mjd, block, candidate.order, id_key(candidate.id))
-
-
-_ON_DISK = (-(2**63), "")

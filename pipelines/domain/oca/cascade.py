@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .associate import Match, associate
+from .candidates import Candidate
+from .compiled import compiled_selects
 from .frames import Group, mixed_keywords
 from .plan import NO_PLAN, AssociationPlan
-from .pools import Candidate, Pool
+from .pools import Pool
 from .products import VirtualProduct, products
 from .settings import DEFAULT_SETTINGS, DeltaFrom, OcaSettings
-from .tree import Action, FileSelect, Keyword, RuleFile, walk
+from .tree import Action, RuleFile
 
 # Real cascades are nine deep. Rules that let every dark ask for another dark would go on from
 # block to block; beyond this depth a block is no candidate.
@@ -152,7 +154,12 @@ def cascade(
     made = [_products(rules, group, settings) for group in groups]
     virtual = [
         Candidate(
-            f"virtual {index}.{product.order}", product.keywords, product.mjd, product.order, index
+            f"virtual {index}.{product.order}",
+            product.keywords,
+            product.mjd,
+            product.order,
+            index,
+            batch=groups[index].batch,
         )
         for index, found in enumerate(made)
         for product in found
@@ -183,6 +190,7 @@ class _Resolver:
     blocks: dict[int, Block] = field(default_factory=dict)
     # A dict keeps the order found and drops repeats.
     cuts: dict[tuple[int, ...], None] = field(default_factory=dict)
+    mixed: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def starting_points(self) -> list[int]:
         """Return the blocks to begin with: those with targets, then the others."""
@@ -248,18 +256,22 @@ class _Resolver:
 
     def _doubts(self, action: Action, matches: Sequence[Match]) -> list[str]:
         return [
-            f"{select.label} was matched on {name}, on which the files of its block differ"
-            for select, match in zip(action.files, matches, strict=True)
-            for name in self._mixed(select, match)
+            f"{match.label} was matched on {name}, on which the files of its block differ"
+            for select, match in zip(compiled_selects(action, self.settings), matches, strict=True)
+            for name in sorted(self._mixed(match) & select.read - _TIME_KEYWORDS)
         ]
 
-    def _mixed(self, select: FileSelect, match: Match) -> list[str]:
-        nodes = walk(select)
-        read = {n.name for n in nodes if isinstance(n, Keyword) and not n.of_reference}
+    def _mixed(self, match: Match) -> frozenset[str]:
+        """Return the keywords on which the files of a producing block differ."""
         producers = {chosen.candidate.producer for chosen in match.chosen}
-        groups = [self.groups[int(producer)] for producer in producers if producer is not None]
-        mixed = {name for group in groups for name in mixed_keywords(group.frames)}
-        return sorted(mixed & read - _TIME_KEYWORDS)
+        found: frozenset[str] = frozenset()
+        for producer in producers - {None}:
+            index = int(producer or 0)
+            # A whole night may use one bias: its files are compared once.
+            if index not in self.mixed:
+                self.mixed[index] = mixed_keywords(self.groups[index].frames)
+            found |= self.mixed[index]
+        return found
 
 
 def _has_target(group: Group) -> bool:

@@ -6,28 +6,12 @@ every night. Trees are large and compare by content, so the memory goes by ident
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 from .conditions import Evaluate, Test, compile_condition, compile_value
+from .needs import Needs, needs_of
 from .settings import OcaSettings
-from .tree import (
-    Action,
-    And,
-    Assignment,
-    Compare,
-    Expression,
-    FileSelect,
-    Keyword,
-    Literal,
-    Or,
-    RuleFile,
-)
-
-INDEXED_KEYWORDS = frozenset({"PRO.CATG", "DO.CATG", "REFLEX.CATG", "RAW.TYPE", "CATG"})
-"""Keywords by which pools are indexed: nearly every select tests one of them for equality."""
-
-IndexKey: TypeAlias = tuple[str, tuple[str, ...]]
-"""A keyword, and the values one of which a file must have to pass a condition."""
+from .tree import Action, Assignment, Between, Expression, FileSelect, Keyword, RuleFile, walk
 
 _Node = TypeVar("_Node")
 
@@ -50,15 +34,31 @@ class CompiledRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledCondition:
+    """A condition, and what the pool's index can tell beforehand."""
+
+    test: Test
+    needs: Needs
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledSelect:
-    """One `select file`: its condition, and what the pool's index can tell beforehand."""
+    """One `select file`.
+
+    Attributes
+    ----------
+    in_plan
+        The condition with preferred windows taken at their word, None if it has none.
+    read
+        The keywords it reads from candidates.
+    """
 
     rule: FileSelect
     min_ret: int
     max_ret: int | None
-    test: Test
-    in_plan: Test
-    index_key: IndexKey | None
+    condition: CompiledCondition
+    in_plan: CompiledCondition | None
+    read: frozenset[str]
 
 
 class _Identity(Generic[_Node]):
@@ -95,6 +95,13 @@ def compiled_assignments(
     )
 
 
+def compiled_alternatives(
+    conditions: tuple[Expression, ...], settings: OcaSettings
+) -> tuple[CompiledCondition, ...]:
+    """Return the conditions of a plan that rank candidates, ready to run."""
+    return _alternatives(_Identity(conditions), settings)
+
+
 @lru_cache(maxsize=64)
 def _classification(rules: _Identity[RuleFile], settings: OcaSettings) -> tuple[CompiledRule, ...]:
     return tuple(
@@ -118,44 +125,30 @@ def _compile_select(rule: FileSelect, settings: OcaSettings) -> CompiledSelect:
     if max_ret is None and settings.default_max_ret is not None:
         # minRet=3 alone must not ask for three files of which it may keep one.
         max_ret = max(settings.default_max_ret, min_ret)
+    has_preference = any(isinstance(n, Between) and n.is_preference for n in walk(rule.condition))
     return CompiledSelect(
         rule,
         min_ret,
         max_ret,
-        compile_condition(rule.condition, settings),
-        compile_condition(rule.condition, settings, is_strict=True),
-        index_key(rule.condition),
+        _compile(rule.condition, settings),
+        _compile(rule.condition, settings, is_strict=True) if has_preference else None,
+        frozenset(
+            n.name for n in walk(rule.condition) if isinstance(n, Keyword) and not n.of_reference
+        ),
     )
 
 
-def index_key(condition: Expression | None) -> IndexKey | None:
-    """Say which values of an indexed keyword can pass a condition; None if any could.
-
-    Examples
-    --------
-    >>> from .parser import parse
-    >>> rules = parse('select execute(x) from inputFiles where A==1 and PRO.CATG=="BIAS";')
-    >>> index_key(rules.selects[0].condition)
-    ('PRO.CATG', ('BIAS',))
-    """
-    match condition:
-        case Compare("==", Keyword(name, False), Literal(str(value))) if name in INDEXED_KEYWORDS:
-            return name, (value.rstrip(" "),)
-        case Compare("==", Literal(str()) as left, Keyword() as right):
-            return index_key(Compare("==", right, left))
-        case And(operands):
-            return next((key for key in map(index_key, operands) if key is not None), None)
-        case Or(operands):
-            return _union([index_key(operand) for operand in operands])
-    return None
+@lru_cache(maxsize=256)
+def _alternatives(
+    conditions: _Identity[tuple[Expression, ...]], settings: OcaSettings
+) -> tuple[CompiledCondition, ...]:
+    return tuple(_compile(condition, settings) for condition in conditions.node)
 
 
-def _union(keys: list[IndexKey | None]) -> IndexKey | None:
-    """Join what the branches of an `or` allow, if all speak of the same keyword."""
-    known = [key for key in keys if key is not None]
-    names = {name for name, _ in known}
-    if len(known) < len(keys) or len(names) != 1:
-        return None
-    # A dict, not a set: the order of candidates must not depend on the hash of a text.
-    values = dict.fromkeys(value for _, values in known for value in values)
-    return names.pop(), tuple(values)
+def _compile(
+    condition: Expression | None, settings: OcaSettings, *, is_strict: bool = False
+) -> CompiledCondition:
+    return CompiledCondition(
+        compile_condition(condition, settings, is_strict=is_strict),
+        needs_of(condition, settings, is_strict=is_strict),
+    )

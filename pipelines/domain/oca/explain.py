@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .compiled import index_key
+from .candidates import Candidate
 from .conditions import compile_condition, compile_value
 from .errors import OcaWarning
 from .frames import Frame, Group, number_of, reference_keywords
-from .pools import Candidate, Pool
+from .needs import index_key
+from .pools import Pool
 from .printer import print_expression
 from .settings import DEFAULT_SETTINGS, OcaSettings
 from .tree import And, Compare, Expression, FileSelect, Keyword, Keywords, RuleFile, walk

@@ -75,6 +75,7 @@ class Group:
     min_ret: int
     select_line: int
     awaited: int = 0
+    batch: str = ""
 
     @property
     def reference(self) -> Frame:

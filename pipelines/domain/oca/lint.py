@@ -1,9 +1,10 @@
-"""Keywords that look misspelt. Rules with such a slip run; they only never match."""
+"""Rules that run and never match: keywords that look misspelt, conditions that cannot hold."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 from .errors import OcaWarning
+from .never import never_matching
 from .tree import Keyword, RuleFile, walk
 
 
@@ -11,7 +12,7 @@ def lint(rules: RuleFile) -> list[OcaWarning]:
     r"""Return what the author of a rule file should look at again, by line.
 
     Besides the warnings of `parse`: a keyword used once that is a well-used one with two letters
-    exchanged, or with a part of its name lacking or too many.
+    exchanged, or with a part of its name lacking or too many, and selects that can never match.
 
     Examples
     --------
@@ -30,7 +31,9 @@ def lint(rules: RuleFile) -> list[OcaWarning]:
         for other in sorted(known)
         if _resembles(name, other)
     ]
-    return sorted([*rules.warnings, *found], key=lambda warning: warning.line)
+    return sorted(
+        [*rules.warnings, *found, *never_matching(rules)], key=lambda warning: warning.line
+    )
 
 
 def _uses(rules: RuleFile) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .advice import advice
 from .errors import OcaWarning
 from .expressions import ExpressionParser
-from .tokens import Cursor, tokenise
+from .tokens import Cursor, Kind, tokenise
 from .tree import (
     Action,
     Assignment,
@@ -45,6 +45,26 @@ def parse(text: str) -> RuleFile:
     'RAW.TYPE'
     """
     return _Parser(Cursor(tokenise(text))).rule_file()
+
+
+def parse_condition(text: str) -> Expression:
+    """Read one condition that stands alone, outside a rule file.
+
+    Raises
+    ------
+    OcaSyntaxError
+        With line, column and what was expected.
+
+    Examples
+    --------
+    >>> parse_condition('PRO.CATG == "SKY_LINES"').operator
+    '=='
+    """
+    cursor = Cursor(tokenise(text))
+    condition = ExpressionParser(cursor).expression()
+    if cursor.token.kind is not Kind.END:
+        cursor.fail("the end of the condition")
+    return condition
 
 
 @dataclass(slots=True)

@@ -1,12 +1,14 @@
-"""What OCA cannot say of associations: windows in time with a quality, and breakpoints.
+"""What OCA cannot say of associations: order of preference, windows in time, and breakpoints.
 
-A rule's `where` decides first; the plan then gives each candidate a level by its distance in time,
-0 inside the calibration plan, higher where the quality suffers, and leaves out what lies beyond
-every window or on the other side of an intervention.
+A rule's `where` decides first; the plan then gives each candidate its place among the alternatives
+and a level by its distance in time, 0 inside the calibration plan, higher where the quality
+suffers, and leaves out what lies beyond every window or on the other side of an intervention.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from .tree import Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,22 @@ class AssociationPlan:
         By ``(action, label)``; an empty action is for all actions. Levels rise.
     breakpoints
         Interventions.
+    alternatives
+        By ``(action, label)`` as the windows: conditions, the most wanted first. A candidate's place
+        is that of the first one it fulfils, behind all of them if it fulfils none.
     """
 
     windows: Mapping[tuple[str, str], tuple[Window, ...]] = field(default_factory=dict)
     breakpoints: tuple[Breakpoint, ...] = ()
+    alternatives: Mapping[tuple[str, str], tuple[Expression, ...]] = field(default_factory=dict)
 
     def windows_of(self, action: str, label: str) -> tuple[Window, ...]:
         """Return the windows of a label, those of the action before those of all actions."""
         return self.windows.get((action, label)) or self.windows.get(("", label)) or ()
+
+    def alternatives_of(self, action: str, label: str) -> tuple[Expression, ...]:
+        """Return the conditions that rank the candidates of a label, if any do."""
+        return self.alternatives.get((action, label)) or self.alternatives.get(("", label)) or ()
 
     def level(self, action: str, label: str, delta_days: float | None) -> int | None:
         """Return the level of a candidate; None when it is too far away to be used.
@@ -77,10 +87,7 @@ class AssociationPlan:
         >>> [plan.level("DARK", "BIAS", days) for days in (0.5, -3.0, 9.0, None)]
         [0, 1, None, 0]
         """
-        windows = self.windows.get((action, label)) or self.windows.get(("", label))
-        if not windows or delta_days is None:
-            return 0
-        return min((w.level for w in windows if w.holds(delta_days)), default=None)
+        return level_in(self.windows_of(action, label), delta_days)
 
     def parted_by(
         self, category: str, one_mjd: float | None, other_mjd: float | None
@@ -92,6 +99,13 @@ class AssociationPlan:
             if one.parts(category, one_mjd, other_mjd):
                 return one
         return None
+
+
+def level_in(windows: tuple[Window, ...], delta_days: float | None) -> int | None:
+    """Return the best level of the windows that hold a distance; None outside of all."""
+    if not windows or delta_days is None:
+        return 0
+    return min((w.level for w in windows if w.holds(delta_days)), default=None)
 
 
 NO_PLAN = AssociationPlan()

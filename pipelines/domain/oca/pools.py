@@ -1,43 +1,13 @@
 """The files that calibrations are chosen from, and which of them a rule looks at."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import TypeAlias
 
-from .compiled import IndexKey
-from .frames import Frame, FrameId
+from .candidates import Candidate, in_time
+from .needs import IndexKey, JoinValue, join_value
 from .settings import DEFAULT_SETTINGS, OcaSettings
-from .tree import Keywords, PoolName
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A file that could be associated, on disk or virtual.
-
-    Parameters
-    ----------
-    id
-        The caller's name for it.
-    keywords
-        Its header, class keywords included.
-    mjd
-        When it was taken; None for static tables, which rank behind everything with a date.
-    order
-        The place of a virtual product among the products of its block.
-    producer
-        The block that makes a virtual product; None for a file on disk. Among files of one time
-        those of one block stay together, so that a block's three flats are taken as a set.
-    """
-
-    id: FrameId
-    keywords: Keywords
-    mjd: float | None = None
-    order: int = 0
-    producer: FrameId | None = None
-
-    @classmethod
-    def of(cls, frame: Frame) -> "Candidate":
-        """Make a candidate of a classified file."""
-        return cls(frame.id, frame.keywords, frame.mjd)
+from .shelves import Shelf
+from .tree import Keywords, PoolName, Value
 
 
 def is_in_pool(keywords: Keywords, pool: PoolName, settings: OcaSettings) -> bool:
@@ -54,11 +24,16 @@ def is_in_pool(keywords: Keywords, pool: PoolName, settings: OcaSettings) -> boo
     return is_product or (settings.dpr_only_calibs and keywords.get("DPR.CATG") == "CALIB")
 
 
+_JoinKey: TypeAlias = tuple[JoinValue | None, ...]
+_ShelfKey: TypeAlias = tuple[PoolName, str, str, tuple[str, ...]]
+
+
 class Pool:
     """The files to choose from: calibrations, raw files, and all input files.
 
-    Conditions decide; the three lists only keep absurd candidates away. They are indexed by class
-    keyword when first asked, so that a pool of a whole archive costs little per select.
+    Conditions decide; the three lists only keep absurd candidates away. They are indexed when first
+    asked, by class keyword and then by the keywords that rules join on, and each part is kept in
+    order of time: what a block costs does not grow with the archive.
 
     Parameters
     ----------
@@ -78,6 +53,7 @@ class Pool:
             PoolName.INPUT: tuple(input),
         }
         self._indexes: dict[tuple[PoolName, str], dict[str, list[Candidate]]] = {}
+        self._shelves: dict[_ShelfKey, dict[_JoinKey, Shelf]] = {}
 
     @classmethod
     def sort(
@@ -112,6 +88,48 @@ class Pool:
         index = self._index(pool, keyword)
         for value in values:
             yield from index.get(value, ())
+
+    def shelves(
+        self,
+        pool: PoolName,
+        key: IndexKey | None,
+        joins: tuple[str, ...],
+        values: tuple[Value | None, ...],
+    ) -> list[Shelf]:
+        """Return the files of one list that can have what an index key and joins ask for.
+
+        Parameters
+        ----------
+        pool, key
+            As for `candidates`.
+        joins, values
+            Keywords and the values they must equal; nothing equals None.
+        """
+        wanted = tuple(join_value(value) for value in values)
+        keys: list[_ShelfKey] = [(pool, "", "", joins)]
+        if key is not None:
+            keys = [(pool, key[0], value, joins) for value in key[1]]
+        found = (self._shelf_index(each).get(wanted) for each in keys)
+        return [] if None in wanted else [shelf for shelf in found if shelf is not None]
+
+    def _shelf_index(self, key: _ShelfKey) -> dict[_JoinKey, Shelf]:
+        found = self._shelves.get(key)
+        if found is None:
+            found = self._shelves[key] = self._put_on_shelves(key)
+        return found
+
+    def _put_on_shelves(self, key: _ShelfKey) -> dict[_JoinKey, Shelf]:
+        pool, keyword, value, joins = key
+        if not joins:
+            one = (keyword, (value,)) if keyword else None
+            return {(): Shelf(sorted(self.candidates(pool, one), key=in_time))}
+        # Sorted once for all joins of a category.
+        whole = self._shelf_index((pool, keyword, value, ()))[()]
+        found: dict[_JoinKey, list[Candidate]] = {}
+        for candidate in whole.candidates:
+            values = tuple(join_value(candidate.keywords.get(name)) for name in joins)
+            found.setdefault(values, []).append(candidate)
+        return {values: Shelf(members) for values, members in found.items()}
 
     def _index(self, pool: PoolName, keyword: str) -> dict[str, list[Candidate]]:
         index = self._indexes.get((pool, keyword))

@@ -24,6 +24,17 @@ class DeltaFrom(StrEnum):
     """From the reference file of the target for whose sake the block is run."""
 
 
+class Certified(StrEnum):
+    """What it counts for that a person, or the system, has certified a calibration."""
+
+    PREFER = "prefer"
+    """Of calibrations of one level the certified ones come first."""
+    IGNORE = "ignore"
+    """Nothing."""
+    REQUIRE = "require"
+    """What is not certified is no candidate."""
+
+
 class Events(StrEnum):
     """What to do with rules written for events (SIG.TEMPLATE, SIG.FRAME, LF.*)."""
 
@@ -57,6 +68,9 @@ class OcaSettings:
         Whether ``!=`` is true if exactly one side is undefined.
     between_is_inclusive
         Whether the bounds of between and tryBetween belong to the window.
+    certified
+        What it counts for that a calibration is certified. One of the asking block's own batch counts
+        as certified, since both will be judged together.
     events
         What to do with rules written for events.
     night_rollover_hour
@@ -74,6 +88,7 @@ class OcaSettings:
     count_incomplete_producers: bool = False
     undefined_is_unequal: bool = True
     between_is_inclusive: bool = True
+    certified: Certified = Certified.PREFER
     events: Events = Events.EMULATE
     night_rollover_hour: int = 21
 

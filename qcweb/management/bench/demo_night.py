@@ -1,10 +1,7 @@
 """The demo's nights through the whole system, against their bare recipes one after the other."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from pipelines.recipes.process import run_limited
 from pipelines.recipes.run import command_of, environment_of
 from pipelines.services.inputs import Calibration, plan_call
 
+from .elsewhere import manage
 from .frame import Side, benchmark
 
 
@@ -32,27 +30,13 @@ def demo_nights(scratch: Path) -> tuple[Side, Side]:
     return lambda: _whole_system(site), lambda: _bare_recipes(site)
 
 
-def _manage(site: Path, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), *words],
-        env=os.environ | {"HCM_DATA_DIR": str(site), "HCM_LEASE_S": "20", "HCM_SWEEP_S": "2"},
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout.strip().splitlines()[-1]
-
-
 def _whole_system(site: Path) -> float:
     shutil.rmtree(site, ignore_errors=True)
-    return float(json.loads(_manage(site, "demo", "--no-server"))["seconds"])
+    return float(json.loads(manage(site, "demo", "--no-server"))["seconds"])
 
 
 def _bare_recipes(site: Path) -> float:
-    return float(_manage(site, "bench", "--bare-recipes"))
+    return float(manage(site, "bench", "--bare-recipes"))
 
 
 def run_bare_recipes() -> float:

@@ -1,5 +1,6 @@
 """Runs the benchmarks: ours beside theirs, printed and recorded."""
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from qcweb.management.bench import GROUPS, find, run
 from qcweb.management.bench.demo_night import run_bare_recipes
 from qcweb.management.bench.frame import record
+from qcweb.management.bench.oca_rules import run_register
 
 
 class Command(BaseCommand):
@@ -21,10 +23,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--bare-recipes", action="store_true", help="run this installation's recipes alone"
         )
+        parser.add_argument(
+            "--register", type=Path, metavar="DIR", help="register the frames of a directory here"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if options["bare_recipes"]:
             self.stdout.write(f"{run_bare_recipes():.3f}")
+            return
+        if options["register"]:
+            self.stdout.write(f"{run_register(options['register']):.3f}")
             return
         group = options["only"]
         if group and group not in GROUPS:

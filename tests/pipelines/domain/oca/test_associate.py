@@ -13,7 +13,7 @@ from pipelines.domain.oca import (
     parse,
     products,
 )
-from pipelines.domain.oca.compiled import index_key
+from pipelines.domain.oca.needs import index_key
 from tests.pipelines.domain.oca.helpers import (
     calib_where,
     candidate,

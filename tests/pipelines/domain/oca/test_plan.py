@@ -3,10 +3,14 @@
 import pytest
 
 from pipelines.domain.oca import (
+    DEFAULT_SETTINGS,
     AssociationPlan,
     Breakpoint,
     Candidate,
+    Certified,
     Frame,
+    Group,
+    OcaSettings,
     Pool,
     Window,
     associate,
@@ -86,7 +90,7 @@ def test_the_instant_of_the_breakpoint_belongs_to_what_follows():
     ("text", "message"),
     [
         ('[[associations]]\nplan_days=[-1,1]', "levels.toml:1: label is missing"),
-        ('[[associations]]\nlabel="B"', "levels.toml:1: plan_days or extended_days is needed"),
+        ('[[associations]]\nlabel="B"', "levels.toml:1: plan_days, extended_days or alternatives is needed"),
         ('[[associations]]\nlabel="B"\nplan_days=[1,-1]', "levels.toml:3: plan_days = "),
         ('[[associations]]\nlabel="B"\nplan_days=[1]', "levels.toml:3: plan_days = "),
         ('[[associations]]\nlabel="B"\nplan_days=[0,1]\ntypo=1', "levels.toml:4: typo is not known"),
@@ -107,3 +111,103 @@ def test_breakpoints_are_read_in_ut():
         '[[breakpoints]]\nat=2015-02-27T12:00:00Z\nreason="x"\ncategories=["MASTER_BIAS"]',
     )
     assert plan.breakpoints == (Breakpoint(57080.5, "x", frozenset({"MASTER_BIAS"})),)
+
+
+# --- alternatives
+
+SKY = """
+[[associations]]
+label = "SKY"
+alternatives = ['OBS.ID == inputFile.OBS.ID', 'PRO.CATG == "SKY_LINES"']
+"""
+SKY_RULES = parse("action SCI { minRet=1; maxRet=9; select file as SKY from calibFiles; }")
+
+
+def skies(source, *candidates, settings=DEFAULT_SETTINGS, batch=""):
+    frames = [Frame("r", {"MJD-OBS": AT, "OBS.ID": 7})]
+    plan = parse_plan("levels.toml", source)
+    (match,) = associate(
+        SKY_RULES.actions["SCI"], frames, Pool(calib=candidates), settings, plan=plan, batch=batch
+    )
+    return [(one.candidate.id, one.place, one.level) for one in match.chosen]
+
+
+def sky(name, delta, **more):
+    keywords = {key.replace("_", "."): value for key, value in more.items()}
+    return Candidate(name, {"MJD-OBS": AT + delta, **keywords}, AT + delta)
+
+
+SKIES = (
+    sky("near", 0.1),
+    sky("table", 5.0, PRO_CATG="SKY_LINES"),
+    sky("same OB", 9.0, OBS_ID=7),
+    sky("both", 8.0, OBS_ID=7, PRO_CATG="SKY_LINES"),
+)
+
+
+def test_alternatives_rank_before_level_and_distance_and_reject_nothing():
+    order = [("both", 0, 0), ("same OB", 0, 0), ("table", 1, 0), ("near", 2, 0)]
+    assert skies(SKY, *SKIES) == order
+    windows = f"{SKY}plan_days = [-1, 1]\nextended_days = [-10, 8.5]\n"
+    assert skies(windows, *SKIES) == [("both", 0, 1), ("table", 1, 1), ("near", 2, 0)]
+
+
+def test_alternatives_of_one_action_stand_before_those_for_all():
+    own = '[[associations]]\naction = "SCI"\nlabel = "SKY"\nalternatives = "OBS.ID is undefined"\n'
+    assert skies(own + SKY, *SKIES)[0] == ("near", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ("['A == ']", "levels.toml:3: alternatives: 'A ==': character 5: expected a keyword"),
+        ("[\n'A == 1',\n'B = 2']", "levels.toml:5: alternatives: 'B = 2': character 3: "),
+        ("['A == 1 B == 2']", "levels.toml:3: alternatives: 'A == 1 B == 2': character 8: "
+                              "expected the end of the condition, found 'B'"),
+        ("['']", "levels.toml:3: alternatives: a text is empty"),
+        ("[1]", "levels.toml:3: alternatives: expected texts"),
+    ],
+)  # fmt: skip
+def test_a_condition_that_is_none_is_said_with_what_was_expected(conditions, message):
+    with pytest.raises(DefinitionError) as caught:
+        parse_plan("levels.toml", f'[[associations]]\nlabel="B"\nalternatives = {conditions}\n')
+    assert str(caught.value).startswith(message)
+
+
+# --- certified or not
+
+
+def judged(name, delta, *, certified=True, batch=""):
+    return Candidate(name, {"MJD-OBS": AT + delta}, AT + delta, is_certified=certified, batch=batch)
+
+
+JUDGED = (
+    judged("open", 0.1, certified=False),
+    judged("tonight", 0.2, certified=False, batch="2015-02-27"),
+    judged("good", 0.3),
+    judged("good, extended", 2.0),
+)
+WINDOWS = '[[associations]]\nlabel = "SKY"\nplan_days = [-1, 1]\nextended_days = [-9, 9]\n'
+
+
+@pytest.mark.parametrize(
+    ("certified", "batch", "names"),
+    [
+        (Certified.PREFER, "", ["good", "open", "tonight", "good, extended"]),
+        (Certified.PREFER, "2015-02-27", ["tonight", "good", "open", "good, extended"]),
+        (Certified.IGNORE, "", ["open", "tonight", "good", "good, extended"]),
+        (Certified.REQUIRE, "", ["good", "good, extended"]),
+        (Certified.REQUIRE, "2015-02-27", ["tonight", "good", "good, extended"]),
+    ],
+)
+def test_certified_ones_come_first_within_a_level(certified, batch, names):
+    settings = OcaSettings(certified=certified)
+    assert [name for name, *_ in skies(WINDOWS, *JUDGED, settings=settings, batch=batch)] == names
+
+
+def test_the_batch_of_a_group_is_that_of_who_asks_and_the_plain_fact_is_told():
+    frames = (Frame("r", {"MJD-OBS": AT}),)
+    group = Group("SCI", "SINGLE", "", (), frames, 0, 1, batch="2015-02-27")
+    (match,) = associate(SKY_RULES.actions["SCI"], group, Pool(calib=JUDGED))
+    told = [(one.candidate.id, one.is_certified) for one in match.chosen[:2]]
+    assert told == [("tonight", False), ("good", True)]

@@ -15,10 +15,10 @@ SHIPPED = {
 COUNTS = {
     "amber.oca": (35, 14, 4, 0),
     "giraf.oca": (37, 7, 7, 0),
-    "hawki.oca": (77, 11, 8, 0),
-    "muse.oca": (47, 12, 16, 4),
+    "hawki.oca": (77, 11, 8, 2),
+    "muse.oca": (47, 12, 16, 5),
     "naco.oca": (50, 21, 13, 0),
-    "uves.oca": (394, 49, 38, 5),
+    "uves.oca": (394, 49, 38, 10),
     "vimos.oca": (84, 21, 20, 2),
     "visir.oca": (75, 39, 14, 0),
 }
