@@ -118,6 +118,22 @@ def read_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def parse_oca_section(file: str, source: str) -> dict[str, Any]:
+    """Read settings of OCA alone, as they stand below ``[oca]``.
+
+    Raises
+    ------
+    DefinitionError
+        A setting is not known, or its value is none that it takes.
+
+    Examples
+    --------
+    >>> parse_oca_section("settings", "sticky_min_ret = true")
+    {'sticky_min_ret': True}
+    """
+    return _oca(read_toml(file, source))
+
+
 def _oca(part: Section) -> dict[str, Any]:
     """Return the settings that are given, each checked against what it may be."""
     chosen: dict[str, Any] = {}

@@ -7,7 +7,7 @@ finished a lack is pending. Nothing is OK without a calibration that says so.
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pipelines.domain import oca
@@ -58,6 +58,8 @@ class Need:
         Its distance, calibration minus science.
     reason : str
         Why it is not OK, and what to take.
+    plan_days : tuple of float or None
+        The window of the calibration plan, calibration minus science; None where there is none.
     """
 
     label: str
@@ -66,6 +68,7 @@ class Need:
     delta_days: float | None
     reason: str
     is_required: bool
+    plan_days: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -244,8 +247,14 @@ def _judged(one: _Asking, offers: Offers, *, is_finished: bool) -> Case:
         anyhow = find_matches(one.asker, offers, plan=oca.NO_PLAN)
         for match, other in zip(within, anyhow, strict=True):
             if match.max_ret != 0:
-                needs.append(_need(match, other, offers, is_finished=is_finished))
+                need = _need(match, other, offers, is_finished=is_finished)
+                needs.append(replace(need, plan_days=_plan_days(one.asker, match.label)))
     return Case(one.night, one.raw_type, one.setup, one.frames, needs, is_finished)
+
+
+def _plan_days(one: Asker, label: str) -> tuple[float, float] | None:
+    windows = one.plan.windows_of(one.action.name, label)
+    return (windows[0].first_days, windows[0].last_days) if windows else None
 
 
 def _need(match: oca.Match, other: oca.Match, offers: Offers, *, is_finished: bool) -> Need:

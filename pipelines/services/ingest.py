@@ -339,14 +339,17 @@ def _register(frames: Sequence[RawFile], report: IngestReport, at: dt.datetime) 
             .filter(header_digest__in=[frame.header_digest for frame in frames])
         ):
             stored.setdefault(known.header_digest, []).append(known)
+        new: list[RawFile] = []
         for frame in frames:
             alike = stored.setdefault(frame.header_digest, [])
-            report.files.append(_place(frame, alike))
+            report.files.append(_place(frame, alike, new))
+        # Not those that a better copy in the same chunk has written already.
+        RawFile.objects.bulk_create([frame for frame in new if frame.pk is None])
         RefusedFile.objects.filter(path__in=[str(frame.full_path) for frame in frames]).delete()
 
 
-def _place(frame: RawFile, alike: list[RawFile]) -> FileReport:
-    """Store a frame among those with the same header: new, known, or in place of a damaged one."""
+def _place(frame: RawFile, alike: list[RawFile], new: list[RawFile]) -> FileReport:
+    """Put a frame among those with the same header: new, known, or in place of a damaged one."""
     path = frame.full_path
     same = next((one for one in alike if one.size == frame.size), None)
     if same is not None:
@@ -361,7 +364,7 @@ def _place(frame: RawFile, alike: list[RawFile]) -> FileReport:
         return _say(frame) if frame.problem else FileReport(path, Done.REPLACED)
     if frame.problem and alike:
         return FileReport(path, Done.KNOWN, f"a damaged copy, {frame.problem}")
-    frame.save()
+    new.append(frame)
     alike.append(frame)
     return _say(frame)
 

@@ -195,6 +195,10 @@ def _why_not(
         return f"its block is incomplete: {producer.incomplete_reason}"
     if one.plan.level(one.action.name, select.label, delta) is None:
         return "farther away than levels.toml allows"
+    certified = settings_of(one.instrument).certified
+    is_own = offer.candidate.batch == one.group.batch
+    if certified is not oca.Certified.IGNORE and not (offer.candidate.is_certified or is_own):
+        return "nobody has certified it; certified ones come first"
     start = reference.get("MJD-OBS")
     cut = None
     if isinstance(start, (int, float)):

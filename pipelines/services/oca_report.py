@@ -57,7 +57,9 @@ def check(path: Path) -> Report:
     }
 
 
-def read_frames(rules: oca.RuleFile, paths: Iterable[Path]) -> tuple[list[ReadFrame], list[Unread]]:
+def read_frames(
+    rules: oca.RuleFile, paths: Iterable[Path], settings: oca.OcaSettings = oca.DEFAULT_SETTINGS
+) -> tuple[list[ReadFrame], list[Unread]]:
     """Read and classify frames; what cannot be read is told apart and stops nothing."""
     wanted = ALWAYS | rules.keywords
     frames: list[ReadFrame] = []
@@ -69,7 +71,7 @@ def read_frames(rules: oca.RuleFile, paths: Iterable[Path]) -> tuple[list[ReadFr
             unread.append(Unread(path, str(error)))
             continue
         keywords.setdefault("ARCFILE", path.name)
-        frames.append(ReadFrame(path, oca.classify(rules, keywords)))
+        frames.append(ReadFrame(path, oca.classify(rules, keywords, settings)))
     return frames, unread
 
 
@@ -86,16 +88,17 @@ def organised(
     raws: Sequence[ReadFrame],
     calibrations: Sequence[ReadFrame],
     plan: oca.AssociationPlan = oca.NO_PLAN,
+    settings: oca.OcaSettings = oca.DEFAULT_SETTINGS,
 ) -> Report:
     """Group raw frames into blocks, associate them with each other's products and with masters."""
     frames = [oca.Frame(str(one.path), one.result.keywords) for one in raws]
     tags = {str(one.path): one.result.tag for one in raws}
-    groups = oca.organise(rules, frames)
+    groups = oca.organise(rules, frames, settings)
     files = [
         oca.Candidate.of(oca.Frame(str(one.path), one.result.keywords))
         for one in (*raws, *calibrations)
     ]
-    found = oca.cascade(rules, groups, files, plan=plan)
+    found = oca.cascade(rules, groups, files, settings, plan)
     place = {index: n for n, index in enumerate(found.order)}
     return {
         "blocks": [_block(rules, found, block, tags, place) for block in found.blocks],

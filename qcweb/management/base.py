@@ -1,5 +1,6 @@
 """What our commands have in common."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from pipelines.domain import oca
+from pipelines.domain.instrument_file import parse_oca_section, read_settings
 from pipelines.domain.plan_file import parse_plan
 from pipelines.domain.toml_reader import DefinitionError
 
@@ -52,3 +54,18 @@ def read_plan(path: Path | None) -> oca.AssociationPlan:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from error
+
+
+def read_oca_settings(words: list[str]) -> oca.OcaSettings:
+    """Return the settings given as ``KEY=VALUE``; an unknown one ends the command."""
+    lines = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise CommandError(f"--set {word}: expected KEY=VALUE, such as reference=mid_exposure.")
+        is_bare = value in {"true", "false"} or (value.isascii() and value.isdigit())
+        lines.append(f"{key} = {value if is_bare else json.dumps(value)}")
+    try:
+        return oca.OcaSettings(**read_settings(parse_oca_section("--set", "\n".join(lines))))
+    except DefinitionError as error:
+        raise CommandError(f"--set {words[error.line - 1]}: {error.message}") from error

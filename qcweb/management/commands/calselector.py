@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pipelines.domain import oca
 from pipelines.domain.calselector import Association, Mode, TreeError, read_tree, write_tree
 from pipelines.models import RawFile
 from pipelines.services.ingest import find_frames
@@ -14,7 +13,7 @@ from pipelines.services.instruments import NoRulesError
 from pipelines.services.oca_report import read_frames
 from pipelines.services.roots import Roots
 from pipelines.services.trees import NoTreeError, tree_from_files, tree_of
-from qcweb.management.base import DatabaseCommand, read_plan, read_rules
+from qcweb.management.base import DatabaseCommand, read_oca_settings, read_plan, read_rules
 
 MODES = {"raw2raw": Mode.RAW2RAW, "raw2master": Mode.RAW2MASTER}
 
@@ -41,6 +40,10 @@ class Command(DatabaseCommand):
         parser.add_argument(
             "--levels", type=Path, metavar="TOML", help="windows, breakpoints, with --rules"
         )
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings_chosen",
+            help="what OCA leaves open, with --rules",
+        )  # fmt: skip
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         # Files alone need no tables.
@@ -72,7 +75,8 @@ class Command(DatabaseCommand):
         directories = [file.parent, *([options["calib"]] if options["calib"] else [])]
         # The frame itself under the name it was given, whatever the directory calls it.
         paths = dict.fromkeys([file, *(p for d in directories for p in find_frames(d))])
-        frames, unread = read_frames(rules, paths)
+        settings = read_oca_settings(options["settings_chosen"])
+        frames, unread = read_frames(rules, paths, settings)
         for one in unread:
             self.stderr.write(f"{one.path}: {one.reason}")
         return tree_from_files(
@@ -80,7 +84,7 @@ class Command(DatabaseCommand):
             frames,
             file,
             read_plan(options["levels"]),
-            oca.DEFAULT_SETTINGS,
+            settings,
             MODES[options["mode"]],
         )
 

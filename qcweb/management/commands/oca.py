@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from pipelines.services import oca_report
 from pipelines.services.ingest import find_frames
-from qcweb.management.base import read_plan, read_rules
+from qcweb.management.base import read_oca_settings, read_plan, read_rules
 
 
 class Command(BaseCommand):
@@ -30,6 +30,11 @@ class Command(BaseCommand):
         organise.add_argument("--calib", type=Path, metavar="DIR", help="masters and static tables")
         organise.add_argument("--levels", type=Path, metavar="FILE", help="windows, breakpoints")
         organise.add_argument("directory", type=Path, metavar="DIR")
+        for verb in (classify, organise):
+            verb.add_argument(
+                "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings_chosen",
+                help="what OCA leaves open, e.g. reference=mid_exposure; see docs/oca.md",
+            )  # fmt: skip
 
     def handle(self, *_args: Any, **options: Any) -> None:
         verb = {"check": self._check, "classify": self._classify, "organise": self._organise}
@@ -56,13 +61,16 @@ class Command(BaseCommand):
 
     def _organise(self, options: dict[str, Any]) -> bool:
         rules = read_rules(options["rules"])
-        raws, unread = oca_report.read_frames(rules, _files([options["directory"]]))
+        settings = read_oca_settings(options["settings_chosen"])
+        raws, unread = oca_report.read_frames(rules, _files([options["directory"]]), settings)
         masters: list[oca_report.ReadFrame] = []
         if options["calib"]:
-            masters, more = oca_report.read_frames(rules, _files([options["calib"]]))
+            masters, more = oca_report.read_frames(rules, _files([options["calib"]]), settings)
             unread += more
         plan = read_plan(options["levels"])
-        self.stdout.write(json.dumps(oca_report.organised(rules, raws, masters, plan), indent=1))
+        self.stdout.write(
+            json.dumps(oca_report.organised(rules, raws, masters, plan, settings), indent=1)
+        )
         return self._say_unread(unread)
 
     def _say_unread(self, unread: list[oca_report.Unread]) -> bool:
