@@ -64,7 +64,7 @@ def test_relocate_to_where_they_are_not_changes_nothing(raw, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("other", "/tmp"), "There is no root 'other'. Known are: raw."),
+        (("other", "/nowhere"), "There is no root 'other'. Known are: raw."),
         (("raw",), "Where is root raw now? Give its directory."),
         (("raw", "/nowhere"), "/nowhere: there is no such directory."),
         (("raw", "--rename", "a/b"), "'a/b': expected letters, digits, - and _, at most 64."),

@@ -77,8 +77,8 @@ def test_a_changed_file_supersedes_its_own_date_alone_and_one_that_left_is_retir
 
 
 def test_raw_to_raw_rules_stand_beside_and_serve_trees(folder, tmp_path):
+    load(folder)
     with pytest.raises(NoRulesError, match="has no raw2raw rules"):
-        load(folder)
         rules_of(camera(), NIGHT, Flavour.RAW2RAW)
     (folder / "raw2raw.oca").write_text(
         'if DPR.TYPE=="BIAS" then { DO.CATG="RAW_BIAS"; }\n'
