@@ -100,8 +100,17 @@ def _organise_night(
 
 
 def group_text(group: oca.Group) -> str:
-    """Return the values of the rule's ``group by`` as one canonical text."""
-    return json.dumps(list(group.key), separators=(",", ":"))
+    """Return what tells a group from others of its action, as one canonical text.
+
+    These are the values of the rule's ``group by``; where there are none, the file; and which of
+    several selects made it.
+    """
+    parts: list[object] = list(group.key)
+    if group.is_alone:
+        parts.append(("FILE", group.reference.id))
+    if group.nth_select:
+        parts.append(("SELECT", group.nth_select))
+    return json.dumps(parts, separators=(",", ":"))
 
 
 def _new_block(

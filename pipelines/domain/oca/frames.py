@@ -65,6 +65,11 @@ class Group:
     awaited
         How many exposures the template has announced that have not come, as long as no later
         template of the instrument has begun; 0 for groups that are not one template.
+    is_alone
+        Whether its one file is a group because nothing it could share was asked for: only the file
+        itself tells the group from others.
+    nth_select
+        Which of the selects that execute the action, from 0.
     """
 
     action: str
@@ -76,6 +81,8 @@ class Group:
     select_line: int
     awaited: int = 0
     batch: str = ""
+    is_alone: bool = False
+    nth_select: int = 0
 
     @property
     def reference(self) -> Frame:

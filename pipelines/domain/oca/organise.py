@@ -7,6 +7,7 @@ last file, and each file is tested on its own keywords, so that the two arms of 
 share a template go to the actions of their arm.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -42,6 +43,7 @@ class _Plan:
     min_ret: int
     test: Test
     names: frozenset[str]
+    nth_select: int
 
     @property
     def last_file_keywords(self) -> list[str]:
@@ -124,17 +126,19 @@ def organise(
 
 def _plans(rules: RuleFile, settings: OcaSettings) -> Iterable[_Plan]:
     sticky = 0
+    seen: Counter[str] = Counter()
     for select in rules.selects:
         min_ret = select.min_ret
         if settings.sticky_min_ret:
             min_ret = sticky = sticky if min_ret is None else min_ret
-        yield _plan(select, min_ret or 0, settings)
+        yield _plan(select, min_ret or 0, settings, seen[select.action])
+        seen[select.action] += 1
 
 
-def _plan(select: Select, min_ret: int, settings: OcaSettings) -> _Plan:
+def _plan(select: Select, min_ret: int, settings: OcaSettings, nth_select: int) -> _Plan:
     read = {node.name for node in walk(select) if isinstance(node, Keyword)}
     test = compile_condition(select.condition, settings)
-    plan = _Plan(select, min_ret, test, frozenset(read | {*select.group_by}))
+    plan = _Plan(select, min_ret, test, frozenset(read | {*select.group_by}), nth_select)
     if plan.is_about_events and settings.events is Events.REFUSE:
         reason = f"{select.action} is started by events (SIG., LF.), which the settings refuse"
         raise OcaUnsupportedError(select.line, reason)
@@ -151,8 +155,8 @@ def _groups(plan: _Plan, night: Night, settings: OcaSettings) -> Iterable[Group]
         if is_in_pool(seen, plan.select.pool, settings) and plan.test(seen, seen):
             key = _key(plan, frame, seen, settings)
             groups.setdefault(_slot(plan, frame, key), (key, []))[1].append(frame)
-    for key, members in groups.values():
-        yield _group(plan, key, tuple(members), night)
+    for slot, (key, members) in groups.items():
+        yield _group(plan, key, tuple(members), night, is_alone=not isinstance(slot, tuple))
 
 
 def _slot(plan: _Plan, frame: Frame, key: _Key) -> object:
@@ -195,10 +199,13 @@ def _bucket(value: Value | None) -> tuple[str, Value | None]:
     return ("number" if is_number(value) else type(value).__name__, value)
 
 
-def _group(plan: _Plan, key: _Key, frames: tuple[Frame, ...], night: Night) -> Group:
+def _group(
+    plan: _Plan, key: _Key, frames: tuple[Frame, ...], night: Night, *, is_alone: bool
+) -> Group:
     select = plan.select
     template = night.template_of(frames[0]) if plan.is_of_template else None
     awaited = 0 if template is None else template.awaited
     return Group(
-        select.action, plan.label, plan.prefix, key, frames, plan.min_ret, select.line, awaited
-    )
+        select.action, plan.label, plan.prefix, key, frames, plan.min_ret, select.line, awaited,
+        is_alone=is_alone, nth_select=plan.nth_select,
+    )  # fmt: skip
