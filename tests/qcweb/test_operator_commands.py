@@ -93,6 +93,7 @@ def test_verify_counts_and_fails_when_something_is_missing(raw):
     assert (errors, last) == (f"{path}: gone from disk\n", "1 files are missing or changed.")
 
 
+@pytest.mark.django_db(transaction=True)  # watch gives connections back between two looks
 def test_a_round_looks_where_watch_has_looked(instruments, tmp_path, monkeypatch):
     from pipelines.services import rounds
 
