@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
 
 from pipelines.domain.times import night_end
 from pipelines.models import (
@@ -151,12 +150,6 @@ def is_calibrated(instrument: Instrument, night: dt.date, at: dt.datetime) -> bo
         .filter(kind=NightEventKind.CALIBRATED)
         .exists()
     )
-
-
-def nights_with_data(instrument: Instrument, since: dt.date) -> list[dt.date]:
-    """Return the nights that have frames, the newest first."""
-    frames = RawFile.objects.filter(Q(hidden_at=None), instrument=instrument, night__gte=since)
-    return list(frames.order_by("-night").values_list("night", flat=True).distinct())
 
 
 def _lock(instrument: Instrument) -> None:
