@@ -82,11 +82,11 @@ def _graph() -> Graph:
     ]
     states = [*looks.PROCESS.values(), looks.DEGRADED, looks.COMPLETENESS["INCOMPLETE"]]
     inside = [
-        Node(f"n{n}", 272 + 260 * (n % 2), 12 + 52 * (n // 2), "FLAT", look.word, look, "#")
+        Node(f"n{n}", 272 + 210 * (n % 2), 12 + 52 * (n // 2), "FLAT", look.word, look, "#")
         for n, look in enumerate(states)
     ]
     edges = [
         Edge(line_between(outside[0], inside[0]), False, "within the plan"),
         Edge(line_between(outside[1], inside[2]), True, "beyond the plan"),
     ]
-    return Graph([*outside, *inside], edges, 734, 220)
+    return Graph([*outside, *inside], edges, 684, 220)
