@@ -35,6 +35,7 @@ def close(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
     """Show what is left of a night; posted, close it."""
     found, day = find_instrument(instrument), parse_night(night)
     left = what_is_left(found, day)
+    events = NightEvent.objects.of_night(found, day).select_related("decided_by")
     if request.method == "POST":
         try:
             close_night(
@@ -54,7 +55,7 @@ def close(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
             "night": day,
             "left": left,
             "state": state_of(found, day),
-            "events": NightEvent.objects.of_night(found, day).select_related("decided_by"),
+            "events": events.order_by("-pk"),
             "is_calibrated": is_calibrated(found, day, timezone.now()),
         },
     )

@@ -97,8 +97,8 @@ def test_closed_twice_and_opened_twice(night, client, post):
     assert "is open." in post("reopen").one(role="alert").text
     page, _ = form_of(client)
     entries = [one.one("div") for one in page.one("ul", css="log").all("li")]
-    assert [one.one("b").text for one in entries] == ["closed", "reopened"]
-    assert ": one more look" in entries[1].text
+    assert [one.one("b").text for one in entries] == ["reopened", "closed"]
+    assert ": one more look" in entries[0].text
 
 
 def test_a_comment_is_only_text(night, client, post):
