@@ -2,6 +2,7 @@
 
 import io
 import math
+import uuid
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Hdu:
 
     @property
     def is_image(self) -> bool:
-        return len(self.shape) >= 2
+        return len(self.shape) >= 2 and min(self.shape) > 0
 
     @property
     def size_text(self) -> str:
@@ -61,7 +62,8 @@ def quicklook(frame: RawFile, number: int) -> bytes:
     kept.parent.mkdir(parents=True, exist_ok=True)
     for old in kept.parent.glob(f"{frame.pk}-{number}-*.png"):
         old.unlink(missing_ok=True)
-    part = kept.with_suffix(".part")
+    # Two who look at once: each writes a file of its own, and the last one stays.
+    part = kept.with_suffix(f".{uuid.uuid4().hex}.part")
     part.write_bytes(png)
     part.replace(kept)
     return png

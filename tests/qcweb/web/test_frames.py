@@ -283,6 +283,22 @@ def test_hostile_text_is_only_text(night, see):
     }
 
 
+@pytest.mark.parametrize("n_axes", ["999999999", "'abc'", "-1", "1.5", "T", "12"])
+def test_a_file_that_has_changed_into_nonsense_is_said_to_be_so(night, see, tmp_path, n_axes):
+    frame = some_frame()
+    cards = ["SIMPLE  = T", "BITPIX  = 16", f"NAXIS   = {n_axes}", "OBJECT  = 'x'", "END"]
+    (tmp_path / "odd.fits").write_bytes(
+        "".join(one.ljust(80) for one in cards).encode().ljust(5760)
+    )
+    root = Root.objects.create(name="odd", path=str(tmp_path), recorded_at=timezone.now())
+    change(frame, root=root, path="odd.fits")
+    started = time.monotonic()
+    page = page_of(see, frame)
+    assert "OBJECT" in page.one("table", data_rows="").text
+    assert page.all("img") == []
+    assert time.monotonic() - started < 5
+
+
 # Hide and show ----------------------------------------------------------------------------
 
 

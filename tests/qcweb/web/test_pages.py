@@ -9,6 +9,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from pipelines.models import AssociationBlock, Product
+from qcweb.web.looks import DECISIONS, PROCESS
+from qcweb.web.views.plan import LOOKS as PLAN_LOOKS
 from tests.frames import MORNING
 from tests.qcweb.web.html import parse
 from trending.models import QC1Value
@@ -266,6 +268,25 @@ def test_the_frames_of_a_night_say_what_became_of_each(states, see):
     damaged = [row for row in rows if "failed" in row.glyphs]
     assert ["truncated: 141696 of 236160 bytes" in row.text for row in damaged] == [True]
     assert all(row.all("a") for row in rows)
+
+
+def test_the_patterns_show_every_state_there_is(see, db):
+    page = see("/patterns/")
+    shown = {(one.text, *one.glyphs) for one in page.all(css="st")}
+    for look in [*PLAN_LOOKS.values(), *PROCESS.values(), *DECISIONS.values()]:
+        assert (look.word, look.glyph) in shown, look
+    for word, glyph in [
+        ("hidden", "rejected"), ("gone from disk", "failed"), ("no rule classifies it", "warn"),
+        ("master on disk", "ok"), ("virtual, not made yet", "queued"), ("certified", "auto"),
+        ("made, uncertified", "open"), ("rejected meanwhile", "rejected"), ("closed", "accepted"),
+    ]:  # fmt: skip
+        assert (word, glyph) in shown, word
+    graph = page.one(css="graph")
+    assert {one.text for one in graph.all("text", css="sub")} >= {
+        look.word for look in PROCESS.values()
+    }
+    assert len(graph.all("a", css="node-out")) == 2
+    assert len(graph.all("path", css="edge-far")) == 1
 
 
 def test_the_health_address_tells_the_watchers(client, db):
