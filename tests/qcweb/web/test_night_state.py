@@ -47,7 +47,7 @@ def test_what_is_left_is_shown_and_closing_keeps_it(states, client, post):
     assert after.one("h1").text == "The night is closed"
     [entry] = after.one("ul", css="log").all("li")
     assert "the rest is known" in entry.text
-    assert "Left then: 1 at work or waiting, 5 to review" in entry.text
+    assert "left then: at work or waiting 1, to review 5" in entry.text
     assert re.search(r"quinn, \d{4}-\d\d-\d\d \d\d:\d\d UT", entry.text)
 
 
@@ -64,9 +64,11 @@ def test_the_closed_night_says_so_wherever_it_is_listed(states, client, post):
 def test_a_night_that_has_changed_meanwhile_is_not_closed(states, client, post):
     _, left = form_of(client)
     RawFile.objects.filter(pk=RawFile.objects.first().pk).update(gone_at=timezone.now())
-    page = post("close", left=left, comment="x")
+    page = post("close", left=left, comment="seen by quinn")
     assert "what is left has changed meanwhile" in page.one(role="alert").text
     assert "frames gone from disk" in page.one("main").text
+    assert page.one("input", id="comment").attributes["value"] == "seen by quinn"
+    assert form_of(client)[0].one("input", id="comment").attributes["value"] == ""
     assert NightEvent.objects.count() == 0
 
 
