@@ -267,7 +267,7 @@ def _need(match: oca.Match, other: oca.Match, offers: Offers, *, is_finished: bo
     if not is_required and not match.chosen:
         return Need(match.label, PlanState.NONE, found, delta, "optional", is_required=False)
     if not match.is_missing and any(one.level for one in match.chosen):
-        state, reason = PlanState.NOK, "older than the plan allows"
+        state, reason = PlanState.NOK, "farther in time than the plan allows"
     elif match.is_missing and len(other.chosen) >= match.min_ret:
         state, reason = PlanState.NOK, "outdated, beyond every window"
     elif match.is_missing:

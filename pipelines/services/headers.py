@@ -16,7 +16,10 @@ from pipelines.models import RawFile
 from .quicklook import Hdu
 
 _COMPRESSED = {".gz", ".Z", ".fz"}
-_SHAPE = frozenset({"NAXIS", "EXTNAME", "XTENSION", *(f"NAXIS{n}" for n in range(1, 10))})
+_MOST_AXES = 9
+_SHAPE = frozenset(
+    {"NAXIS", "EXTNAME", "XTENSION", *(f"NAXIS{n}" for n in range(1, _MOST_AXES + 1))}
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,11 @@ def read_header_of(frame: RawFile, number: int) -> HeaderView:
 def _shape(found: dict[str, Value]) -> tuple[int, ...]:
     if found.get("XTENSION") in {"BINTABLE", "TABLE"}:
         return ()
-    axes = [found.get(f"NAXIS{n}", 0) for n in range(int(found.get("NAXIS", 0) or 0), 0, -1)]
+    n_axes = found.get("NAXIS", 0)
+    # The file may have changed since it was ingested: a count of axes can be anything.
+    if not isinstance(n_axes, int) or not 0 <= n_axes <= _MOST_AXES:
+        return ()
+    axes = [found.get(f"NAXIS{n}", 0) for n in range(n_axes, 0, -1)]
     return tuple(int(one) for one in axes if isinstance(one, int))
 
 

@@ -2,12 +2,15 @@
 
 import io
 import math
+import uuid
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from astropy.visualization import ZScaleInterval
 from django.conf import settings
 from numpy.typing import NDArray
@@ -18,6 +21,8 @@ from pipelines.models import RawFile
 
 # Pixels of the longer side; more is not seen on a page.
 LONGEST = 640
+# Pixels read at once; no detector comes near.
+LARGEST_STRIP = 1 << 26
 _COMPRESSED = {".gz", ".Z", ".fz"}
 
 
@@ -35,7 +40,7 @@ class Hdu:
 
     @property
     def is_image(self) -> bool:
-        return len(self.shape) >= 2
+        return len(self.shape) >= 2 and min(self.shape) > 0
 
     @property
     def size_text(self) -> str:
@@ -57,7 +62,8 @@ def quicklook(frame: RawFile, number: int) -> bytes:
     kept.parent.mkdir(parents=True, exist_ok=True)
     for old in kept.parent.glob(f"{frame.pk}-{number}-*.png"):
         old.unlink(missing_ok=True)
-    part = kept.with_suffix(".part")
+    # Two who look at once: each writes a file of its own, and the last one stays.
+    part = kept.with_suffix(f".{uuid.uuid4().hex}.part")
     part.write_bytes(png)
     part.replace(kept)
     return png
@@ -66,14 +72,18 @@ def quicklook(frame: RawFile, number: int) -> bytes:
 def _draw(path: Path, number: int) -> bytes:
     try:
         source: Any = io.BytesIO(unpacked(path)) if path.suffix in _COMPRESSED else path
-        with fits.open(source, do_not_scale_image_data=True, lazy_load_hdus=True) as hdus:
-            pixels = _shrunk(hdus[number])
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            # What it says of damaged files is said here, to whoever wants the picture.
+            warnings.simplefilter("ignore", AstropyWarning)
+            with fits.open(source, do_not_scale_image_data=True, lazy_load_hdus=True) as hdus:
+                pixels = _shrunk(hdus[number])
     except FitsError as error:
         raise NoPictureError(error.reason) from error
     except IndexError as error:
         raise NoPictureError(f"It has no HDU {number}.") from error
     except (OSError, ValueError, TypeError, MemoryError) as error:
-        raise NoPictureError(f"It cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, FileNotFoundError) else "it is cut off or damaged"
+        raise NoPictureError(f"The pixels cannot be read: {why}.") from error
     return _png(pixels)
 
 
@@ -82,9 +92,11 @@ def _shrunk(hdu: Any) -> NDArray[np.float32]:
     if not getattr(hdu, "is_image", False) or hdu.header.get("NAXIS", 0) < 2:
         raise NoPictureError("This HDU holds no image.")
     *planes, height, width = hdu.shape
-    if 0 in hdu.shape:
+    if min(hdu.shape) < 1:
         raise NoPictureError("The image is empty.")
     factor = max(1, math.ceil(max(height, width) / LONGEST))
+    if factor * width > LARGEST_STRIP:
+        raise NoPictureError("The image is too large to be drawn.")
     middle = tuple(n // 2 for n in planes)
     rows = []
     for start in range(0, height, factor):

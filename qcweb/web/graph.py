@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.models import AssociationBlock, CalibrationLink, RawFile
+from django.urls import reverse
+
+from pipelines.models import AssociationBlock, CalibrationLink, Completeness, RawFile
 from qcweb.web import looks
 from qcweb.web.looks import Look
 
@@ -22,8 +24,7 @@ class Node:
     title: str
     words: str
     look: Look | None
-    ab_name: str = ""
-    frame_pk: int | None = None
+    address: str
 
     @property
     def is_outside(self) -> bool:
@@ -65,7 +66,7 @@ def cascade_graph(blocks: Sequence[AssociationBlock]) -> Graph:
     for key, other in sorted(outside.items(), key=lambda item: _title(item[1])):
         _put(columns, 0, key, other)
     for block in sorted(blocks, key=lambda one: (one.cascade_level, one.raw_type, one.mjd_obs)):
-        _put(columns, block.cascade_level + shift, f"b{block.pk}", block, looks.process(block))
+        _put(columns, block.cascade_level + shift, f"b{block.pk}", block, _look(block))
     nodes = {node.key: node for column in columns.values() for node in column}
     edges = [_edge(nodes[_key(link)], nodes[f"b{link.block_id}"], link) for link in links]
     return Graph(
@@ -76,12 +77,21 @@ def cascade_graph(blocks: Sequence[AssociationBlock]) -> Graph:
     )
 
 
+def _look(block: AssociationBlock) -> Look:
+    """Return how a block stands; one that is incomplete is not waiting for its turn."""
+    if block.completeness == Completeness.INCOMPLETE:
+        return looks.COMPLETENESS[block.completeness]
+    return looks.process(block)
+
+
 def _key(link: CalibrationLink) -> str:
     return f"b{link.producer_id}" if link.producer_id else f"f{link.file_id}"
 
 
 def _title(other: AssociationBlock | RawFile) -> str:
-    return other.raw_type if isinstance(other, AssociationBlock) else other.pro_catg
+    if isinstance(other, AssociationBlock):
+        return other.raw_type
+    return other.pro_catg or other.do_catg
 
 
 def _put(
@@ -96,15 +106,20 @@ def _put(
     y = MARGIN + len(nodes) * (HEIGHT + GAP_Y)
     if isinstance(other, AssociationBlock):
         words = other.setup if look is not None else f"night {other.night}"
-        nodes.append(Node(key, x, y, other.raw_type[:26], words[:30], look, other.ab_name))
+        address = reverse("block", args=[other.ab_name])
+        nodes.append(Node(key, x, y, other.raw_type[:22], words[:26], look, address))
     else:
-        title = (other.pro_catg or other.do_catg)[:26]
-        nodes.append(Node(key, x, y, title, "file on disk", None, "", other.pk))
+        address = reverse("frame", args=[other.pk])
+        nodes.append(Node(key, x, y, _title(other)[:22], "file on disk", None, address))
 
 
 def _edge(start: Node, end: Node, link: CalibrationLink) -> Edge:
+    return Edge(line_between(start, end), link.level > 0, f"{link.pro_catg} for {end.title}")
+
+
+def line_between(start: Node, end: Node) -> str:
+    """Return the path from the right side of one box to the left side of another."""
     x1, y1 = start.x + WIDTH, start.y + HEIGHT // 2
     x2, y2 = end.x, end.y + HEIGHT // 2
     middle = (x1 + x2) // 2
-    path = f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"
-    return Edge(path, link.level > 0, f"{link.pro_catg} for {end.title}")
+    return f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"

@@ -31,6 +31,10 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+SCIENCE = replace(
+    BIAS, kind="SCIENCE", n_frames=1, exptime_s=300.0, filter_name="V",
+    start=BIAS.start - timedelta(hours=5), expectation=None,
+)  # fmt: skip
 RUN = "from tests.conftest import run_to_rest; run_to_rest(); out = 0"
 
 
@@ -42,6 +46,7 @@ class Observatory:
     base: str
     blocks: dict[str, str]
     nights: list[str]
+    frames: dict[str, int]
 
     @property
     def night(self) -> str:
@@ -49,6 +54,9 @@ class Observatory:
 
     def block(self, name: str) -> str:
         return f"/blocks/{self.blocks[name]}/"
+
+    def frame(self, name: str) -> str:
+        return f"/frames/{self.frames[name]}/"
 
     def add(self, directory: Path, *templates) -> None:
         """Let more frames arrive, and process them."""
@@ -71,17 +79,18 @@ def frames() -> list[Template]:
     red = with_defect(FAST_BIAS, chip="CHIP2", ron_factor=1.35)
     return [
         *map(before, (BIAS, FAST_BIAS)),
-        *map(at, (BIAS, red, failed, DARK, degraded, short)),
+        *map(at, (BIAS, red, failed, DARK, degraded, short, SCIENCE)),
     ]
 
 
 NAMES = """
-from pipelines.models import AssociationBlock
+from pipelines.models import AssociationBlock, RawFile
 found = AssociationBlock.objects.order_by("mjd_obs")
 kinds = {"red": {"setup": "FAST_1x1"}, "failed": {"process_status": "FAILED"},
          "dark": {"raw_type": "DARK"}, "degraded": {"is_degraded": True}}
 out = {"blocks": {kind: found.filter(**fields).last().ab_name for kind, fields in kinds.items()},
-       "nights": sorted({str(block.night) for block in found})}
+       "nights": sorted({str(block.night) for block in found}),
+       "frames": {frame.raw_type or "none": frame.pk for frame in RawFile.objects.order_by("mjd_obs")}}
 """
 
 

@@ -20,25 +20,50 @@ PAGES = {
     "tables": "/qc1/",
     "table": "/qc1/ccdcam_bias/",
     "reports": "/reports/",
+    "raw frames": "/frames/",
+    "no raw frames": "/frames/?q=nothing",
+    "frame": "{flat}",
+    "science frame": "{science}",
+    "cascade": "{night}cascade/",
+    "close": "{night}close/",
+    "associations": "{dark}associations/",
+    "plans": "/plan/",
+    "plan": "/plan/CCDCAM/",
+    "empty plan": "/plan/UVES/",
+    "search": "/search/?q=ccdcam",
+    "search for nothing": "/search/?q=nothing",
     "login": "/login/",
     "patterns": "/patterns/",
     "wall": "/#wall",
 }
+LONG_NAME = """
+from django.contrib.auth.models import Group, User
+user, _ = User.objects.get_or_create(
+    username="maximiliane.von.wolkenstein", first_name="Maximiliane-Bartholomea"
+)
+user.set_password("max-certifies")
+user.save()
+user.groups.add(Group.objects.get(name="QC scientists"))
+out = 0
+"""
 SERIOUS = {"serious", "critical"}
 # What is wider than the window, outside the frames that may scroll.
 TOO_WIDE = """() => {
   const root = document.documentElement;
   if (root.scrollWidth <= root.clientWidth) return [];
-  return [...document.querySelectorAll("body *")]
+  // A long word makes a page wide, and no element.
+  return ["page", ...[...document.querySelectorAll("body *")]
     .filter((one) => one.getBoundingClientRect().right > root.clientWidth + 1 && !one.closest(".scroll"))
-    .map((one) => `${one.tagName.toLowerCase()}.${one.className.baseVal ?? one.className}`);
+    .map((one) => `${one.tagName.toLowerCase()}.${one.className.baseVal ?? one.className}`)];
 }"""
 
 
 def address_of(observatory, name):
     return PAGES[name].format(
-        night=observatory.night, red=observatory.block("red"), failed=observatory.block("failed")
-    )
+        night=observatory.night, red=observatory.block("red"), failed=observatory.block("failed"),
+        dark=observatory.block("dark"), flat=observatory.frame("FLAT"),
+        science=observatory.frame("SCIENCE"),
+    )  # fmt: skip
 
 
 def open_as_quinn(visit, width, theme="light"):
@@ -63,7 +88,7 @@ def test_axe_finds_nothing_serious(visit, observatory, theme):
     assert found == [], "\n".join(map(str, found))
 
 
-@pytest.mark.parametrize("width", [1440, 1024, 390, 360])
+@pytest.mark.parametrize("width", [1440, 1200, 1199, 1024, 390, 360])
 def test_nothing_scrolls_sideways(visit, observatory, width):
     quinn = open_as_quinn(visit, width)
     wide = {}
@@ -73,6 +98,26 @@ def test_nothing_scrolls_sideways(visit, observatory, width):
         if found := quinn.page.evaluate(TOO_WIDE):
             wide[name] = found[:5]
     assert wide == {}
+
+
+BAR = """() => {
+  const parts = [...document.querySelectorAll(".topbar > *")].map((one) => one.getBoundingClientRect()).filter((box) => box.width > 0);
+  const gaps = parts.slice(1).map((box, n) => box.left - parts[n].right);
+  return [Math.min(...gaps), innerWidth - parts.at(-1).right, document.documentElement.scrollWidth - innerWidth];
+}"""
+
+
+@pytest.mark.parametrize("width", [1920, 1440, 1366, 1280, 1200, 1199, 1080, 640, 360])
+def test_the_bar_has_room_for_a_long_name(visit, observatory, width):
+    observatory.site.json(LONG_NAME)
+    quinn = visit(width=width)
+    quinn.open("/login/?next=/frames/")
+    quinn.log_in("maximiliane.von.wolkenstein", "max-certifies")
+    quinn.page.locator(".filters").wait_for()
+    gap, room, too_wide = quinn.page.evaluate(BAR)
+    assert gap >= 0
+    assert room >= 0
+    assert too_wide <= 0
 
 
 def test_the_wall_shows_instruments_and_what_needs_a_look_and_nothing_to_click(visit):

@@ -105,7 +105,7 @@ def test_the_keys_of_the_night(visit, observatory):
     page.keyboard.press("n")
     expect(page.locator("tr.is-here[data-todo]")).to_have_count(1)
     page.keyboard.press("/")
-    search = page.get_by_role("searchbox")
+    search = page.get_by_label("Search blocks")
     expect(search).to_be_focused()
     page.keyboard.type("dark jn")
     expect(page.locator("[data-shown]")).to_have_text("0")
@@ -132,9 +132,14 @@ def test_the_keys_of_the_night(visit, observatory):
 
 
 # Every key that the list of keys names does something on that page.
-@pytest.mark.parametrize("where", ["/", "night", "red", "/worklist/", "/reports/", "/qc1/"])
+@pytest.mark.parametrize(
+    "where", ["/", "night", "red", "frame", "/worklist/", "/reports/", "/qc1/", "/frames/"]
+)
 def test_the_list_of_keys_names_only_keys_that_work(visit, observatory, where):
-    addresses = {"night": observatory.night, "red": observatory.block("red")}
+    addresses = {
+        "night": observatory.night, "red": observatory.block("red"),
+        "frame": observatory.frame("FLAT"),
+    }  # fmt: skip
     address = addresses.get(where, where)
     quinn = visit()
     page = quinn.open(f"/login/?next={address}")
@@ -158,14 +163,99 @@ def test_the_list_of_keys_names_only_keys_that_work(visit, observatory, where):
     ]
     assert silent == []
     expected = {
-        "/": {"w", "?", "Esc"},
-        "/reports/": {"?", "Esc"},
-        "/qc1/": {"?", "Esc"},
+        "/": {"w", "/", "?", "Esc"},
+        "/reports/": {"/", "?", "Esc"},
+        "/qc1/": {"/", "?", "Esc"},
+        "/frames/": {"/", "?", "Esc"},
+        "frame": {"j", "k", "g", "G", "/", "[", "]", "l", "?", "Esc"},
         "/worklist/": {"j", "k", "g", "G", "n", "o", "/", "?", "Esc"},
         "night": {"j", "k", "g", "G", "n", "o", "/", "[", "]", "l", "?", "Esc"},
-        "red": {"j", "k", "l", "a", "r", "c", "Ctrl", "Enter", "?", "Esc"},
+        "red": {"j", "k", "l", "a", "r", "c", "Ctrl", "Enter", "/", "?", "Esc"},
     }
     assert set(listed) == expected[where]
+
+
+def test_from_the_search_to_a_frame_its_trace_its_block_and_the_cascade(visit, observatory):
+    page = visit().open("/")
+    name = observatory.blocks["dark"].removesuffix("_tpl.ab")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Find a frame, block, product, programme")).to_be_focused()
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"{name}.fits")
+    expect(page.locator("#trace")).to_contain_text('DPR.TYPE=="DARK"')
+    expect(page.locator("#trace")).to_contain_text("RAW.TYPE = DARK")
+    picture = page.locator(".look img")
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("(img) => img.naturalWidth") > 100
+
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search the header")).to_be_focused()
+    page.keyboard.type("det read")
+    expect(page.locator("#header tr[data-row]:visible")).to_have_count(1)
+    expect(page.locator("#header [data-shown]")).to_have_text("1")
+    page.get_by_label("Search the header").fill("no such card")
+    expect(page.locator("#header [data-none]")).to_be_visible()
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator("#header [data-none]")).not_to_be_visible()
+
+    page.locator("#blocks").get_by_role("link", name=observatory.blocks["dark"]).click()
+    expect(page).to_have_url(re.compile(re.escape(observatory.block("dark"))))
+    page.get_by_role("link", name="Why these?").click()
+    expect(page.get_by_role("heading", name="MASTER_BIAS")).to_be_visible()
+    expect(page.locator("tbody tr").first).to_contain_text("taken")
+    page.get_by_role("link", name="Cascade of the night").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cascade of the night")
+    node = page.locator(f'a.node[href="{observatory.block("dark")}"]')
+    expect(node).to_contain_text("DARK")
+    node.focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(re.escape(observatory.block("dark"))))
+
+
+def test_a_search_without_an_answer_and_with_several(visit, observatory):
+    page = visit().open("/search/")
+    box = page.get_by_label("What to find")
+    expect(box).to_be_focused()
+    page.keyboard.type("no such thing")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Nothing is called “no such thing”")).to_be_visible()
+    box.fill("bias")
+    box.press("Enter")
+    expect(page.get_by_role("heading", name="Blocks by setup, raw type or recipe")).to_be_visible()
+    expect(page.locator("tbody tr").nth(1)).to_contain_text("BIAS")
+
+
+def test_a_frame_is_hidden_and_shown_again(visit, observatory):
+    quinn = visit()
+    page = quinn.open(f"/login/?next={observatory.frame('SCIENCE')}")
+    quinn.log_in("quinn", "quinn-certifies")
+    page.get_by_label("Reason").fill("clouds")
+    page.get_by_role("button", name="Hide the frame").click()
+    expect(page.locator(".note-ok")).to_contain_text("is hidden")
+    expect(page.locator(".note-human")).to_contain_text("clouds")
+    expect(page.locator(".head-title .st-rejected")).to_have_text("hidden")
+    page.get_by_role("button", name="Show the frame").click()
+    expect(page.locator(".note-ok")).to_contain_text("is used again")
+    expect(page.get_by_label("Reason")).to_be_visible()
+
+
+def test_a_night_is_closed_and_opened_again(visit, observatory):
+    quinn = visit()
+    page = quinn.open(f"/login/?next={observatory.night}")
+    quinn.log_in("quinn", "quinn-certifies")
+    page.get_by_role("link", name="Close", exact=True).click()
+    expect(page.get_by_role("heading", name="What is left")).to_be_visible()
+    page.get_by_label("Comment").fill("all known")
+    page.get_by_role("button", name="Close it all the same").click()
+    expect(page.locator(".note-ok")).to_contain_text("is closed")
+    expect(page.locator(".head .st-accepted")).to_have_text("closed")
+    page.get_by_role("link", name="Reopen").click()
+    expect(page.locator(".log")).to_contain_text("all known")
+    page.get_by_role("button", name="Open it again").click()
+    expect(page.locator(".note-ok")).to_contain_text("is open again")
+    expect(page.locator(".head .st-accepted")).to_have_count(0)
 
 
 def test_a_live_refresh_loses_nothing_and_can_be_held(visit, observatory, tmp_path):
@@ -198,7 +288,7 @@ def test_a_live_refresh_loses_nothing_and_can_be_held(visit, observatory, tmp_pa
         page.get_by_role("button", name="Live").click()
     assert third.value.status == 200
     expect(page.locator("tr[data-row]")).to_have_count(n_rows + 1)
-    expect(page.get_by_role("searchbox")).to_have_value("bias")
+    expect(page.get_by_label("Search blocks")).to_have_value("bias")
     assert page.locator("tr.is-here").get_attribute("id") == here
     shown = page.locator("tr[data-row]:visible .c-type").all_inner_texts()
     assert set(shown) == {"BIAS"}

@@ -18,7 +18,7 @@ from qcweb.problems import Problem, ProblemError
 from qcweb.web import looks
 from qcweb.web.board import BoardRow, make_row
 from qcweb.web.looks import Look
-from qcweb.web.views.people import person
+from qcweb.web.views.people import keep_typed, person, take_typed
 from trending.models import (
     BlockScore,
     Dataset,
@@ -98,7 +98,7 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "standing": standing(found),
             "seen": entry.number if entry else 0,
             "neighbours": _neighbours(found),
-            "typed": _take_typed(request, ab_name),
+            "typed": take_typed(request, ab_name),
         },
     )
 
@@ -289,7 +289,7 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
         )
     except CertificationError as error:
         messages.error(request, error.message)
-        _keep_typed(request, ab_name, request.POST.get("comment", "")[:5000])
+        keep_typed(request, ab_name, request.POST.get("comment", "")[:5000])
         return redirect("block", ab_name=ab_name)
     messages.success(request, f"{ab_name}: {entry.get_decision_display()}.")
     n_users = found.used_by.values("block").distinct().count()
@@ -300,20 +300,6 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
             "Inputs, “Used by”.",
         )
     return redirect("block", ab_name=ab_name)
-
-
-def _keep_typed(request: HttpRequest, ab_name: str, text: str) -> None:
-    """Keep what was typed: the page comes back with it."""
-    request.session["typed"] = request.session.get("typed", {}) | {ab_name: text}
-
-
-def _take_typed(request: HttpRequest, ab_name: str) -> str:
-    typed = request.session.get("typed", {})
-    if ab_name not in typed:
-        return ""
-    text = str(typed.pop(ab_name))
-    request.session["typed"] = typed
-    return text
 
 
 @require_POST

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from pipelines.models import CalibrationLink, Instrument, RawFile
 from pipelines.services.headers import HeaderView, read_header_of
 from pipelines.services.hiding import HidingError, hide_frame, show_frame
-from pipelines.services.quicklook import NoPictureError, quicklook
+from pipelines.services.quicklook import Hdu, NoPictureError, quicklook
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.private import may_see_header
 from qcweb.web.views.nights import find_instrument, parse_night
@@ -157,7 +157,7 @@ def frame(request: HttpRequest, pk: int) -> HttpResponse:
             "view": view,
             "hdu": number,
             "shown": view.hdus[number] if number < len(view.hdus) else None,
-            "first_image": next((one.number for one in view.hdus if one.is_image), None),
+            "pictured": _pictured(view, number),
             "fired": _fired(found),
             "assigned": found.trace.get("assigned", {}),
             "block_frames": found.block_frames.select_related("block").order_by("block__night"),
@@ -165,6 +165,12 @@ def frame(request: HttpRequest, pk: int) -> HttpResponse:
             "neighbours": _neighbours(found),
         },
     )
+
+
+def _pictured(view: HeaderView, number: int) -> Hdu | None:
+    """Return the HDU whose picture is shown: the chosen one, or the first that holds an image."""
+    chosen = [one for one in view.hdus if one.number == number]
+    return next((one for one in [*chosen, *view.hdus] if one.is_image), None)
 
 
 def _hdu(request: HttpRequest) -> int:

@@ -217,29 +217,3 @@ def health(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return JsonResponse({"status": "ok", "version": settings.VERSION})
-
-
-def patterns(request: HttpRequest) -> HttpResponse:
-    """Show every part in every state."""
-    return render(
-        request,
-        "patterns.html",
-        {
-            "process": [*looks.PROCESS.values(), looks.DEGRADED],
-            "completeness": looks.COMPLETENESS.values(),
-            "scores": [
-                looks.tally(0, 6), looks.tally(1, 4), looks.NOT_SCORED, looks.NO_DATA,
-            ],
-            "decisions": [looks.REVIEW, *looks.DECISIONS.values()],
-            "cells": [
-                Cell("Bias", looks.tally(0, 9), "ok", "", "5h", False),
-                Cell("Bias", looks.tally(1, 24), "nok", "", "34m", False),
-                Cell("Flat", looks.tally(0, 15), "ok", "", "41h", True),
-                Cell("Dark", looks.tally(0, 0), "none", "", "2h", False),
-                Cell("Gain", looks.NO_DATA, "none", "", "22d", False),
-                None,
-            ],
-            "swatches": ["bg", "surface", "sunken", "ok", "ok-bg", "nok", "nok-bg", "nok-fill",
-                         "warn", "warn-bg", "act", "act-bg", "human", "human-bg", "mute"],
-        },
-    )  # fmt: skip

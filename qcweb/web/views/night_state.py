@@ -18,7 +18,7 @@ from pipelines.services.nights import (
 )
 from qcweb.web.graph import cascade_graph
 from qcweb.web.views.nights import find_instrument, parse_night
-from qcweb.web.views.people import person
+from qcweb.web.views.people import keep_typed, person, take_typed
 
 
 def cascade(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
@@ -34,7 +34,8 @@ def cascade(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
 def close(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
     """Show what is left of a night; posted, close it."""
     found, day = find_instrument(instrument), parse_night(night)
-    left = what_is_left(found, day)
+    left, about = what_is_left(found, day), f"close {instrument} {night}"
+    events = NightEvent.objects.of_night(found, day).select_related("decided_by")
     if request.method == "POST":
         try:
             close_night(
@@ -43,6 +44,7 @@ def close(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
             )  # fmt: skip
         except NightError as error:
             messages.error(request, str(error))
+            keep_typed(request, about, request.POST.get("comment", "")[:2000])
             return redirect("night-close", instrument=instrument, night=night)
         messages.success(request, f"{instrument} {night} is closed.")
         return redirect("night", instrument=instrument, night=night)
@@ -53,8 +55,9 @@ def close(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
             "instrument": found,
             "night": day,
             "left": left,
+            "typed": take_typed(request, about),
             "state": state_of(found, day),
-            "events": NightEvent.objects.of_night(found, day).select_related("decided_by"),
+            "events": events.order_by("-pk"),
             "is_calibrated": is_calibrated(found, day, timezone.now()),
         },
     )

@@ -45,8 +45,9 @@ def search(request: HttpRequest) -> HttpResponse:
             return redirect(alone)
         found = [*_blocks(text), *_products(text), *_frames(request, text)]
         kinds = [kind for kind in found if kind.hits]
-        if sum(len(kind.hits) for kind in kinds) == 1:
-            return redirect(kinds[0].hits[0].address)
+        addresses = {hit.address for kind in kinds for hit in kind.hits}
+        if len(addresses) == 1:
+            return redirect(addresses.pop())
     return render(request, "search.html", {"text": text, "kinds": kinds})
 
 

@@ -9,11 +9,16 @@ from django.conf import settings
 from django.urls import reverse
 
 from pipelines.models import AssociationBlock, Product
+from qcweb.web.looks import DECISIONS, PROCESS
+from qcweb.web.views.plan import LOOKS as PLAN_LOOKS
 from tests.frames import MORNING
 from tests.qcweb.web.html import parse
 from trending.models import QC1Value
 
-PAGES = ["/", "/nights/", "/worklist/", "/reports/", "/qc1/", "/patterns/", "/login/"]
+PAGES = [
+    "/", "/nights/", "/worklist/", "/reports/", "/qc1/", "/frames/", "/plan/", "/search/",
+    "/patterns/", "/login/",
+]  # fmt: skip
 NIGHT = "/nights/CCDCAM/2026-03-01/"
 REPORT = "/reports/CCDCAM/bias_level/"
 
@@ -24,6 +29,8 @@ def addresses(block):
     return [
         *PAGES, NIGHT, f"{NIGHT}frames/", f"/blocks/{block.ab_name}/",
         f"/blocks/{block.ab_name}/log/1/", REPORT, "/qc1/ccdcam_bias/",
+        f"{NIGHT}cascade/", f"/blocks/{block.ab_name}/associations/", "/plan/CCDCAM/",
+        f"/frames/{block.block_frames.first().raw_file_id}/", "/search/?q=bias",
     ]  # fmt: skip
 
 
@@ -36,7 +43,8 @@ def test_a_page_of_an_empty_system_opens_and_says_how_it_fills(db, see, address)
 
 
 def test_nothing_without_data_is_green(instruments, see):
-    for address in ["/", "/nights/", "/worklist/", "/reports/", "/qc1/", NIGHT, REPORT]:
+    addresses = [one for one in PAGES if one not in {"/patterns/", "/login/"}]
+    for address in [*addresses, NIGHT, REPORT, f"{NIGHT}cascade/", "/plan/CCDCAM/"]:
         page = see(address)
         main = page.one("main")
         legend = {id(one) for box in main.all(css="legend") for one in box.walk()}
@@ -106,6 +114,8 @@ def test_the_first_page_says_what_is_late(night, see):
         ("/nights/CCDCAM/yesterday/", 404, "Nights are dates: 2015-02-26."),
         ("/nights/CCDCAM/2026-02-30/", 404, "Nights are dates: 2015-02-26."),
         ("/nights/CCDCAM/2026-02-30/frames/", 404, "Nights are dates: 2015-02-26."),
+        ("/nights/CCDCAM/0001-01-01/", 404, "Nights are dates: 2015-02-26."),
+        ("/nights/CCDCAM/9999-12-31/cascade/", 404, "Nights are dates: 2015-02-26."),
         ("/blocks/NONE.ab/", 404, "Find it through its night."),
         ("/blocks/NONE.ab/log/1/", 404, "Find it through its night."),
         ("/products/999999/", 404, "manage.py reprocess"),
@@ -258,6 +268,25 @@ def test_the_frames_of_a_night_say_what_became_of_each(states, see):
     damaged = [row for row in rows if "failed" in row.glyphs]
     assert ["truncated: 141696 of 236160 bytes" in row.text for row in damaged] == [True]
     assert all(row.all("a") for row in rows)
+
+
+def test_the_patterns_show_every_state_there_is(see, db):
+    page = see("/patterns/")
+    shown = {(one.text, *one.glyphs) for one in page.all(css="st")}
+    for look in [*PLAN_LOOKS.values(), *PROCESS.values(), *DECISIONS.values()]:
+        assert (look.word, look.glyph) in shown, look
+    for word, glyph in [
+        ("hidden", "rejected"), ("gone from disk", "failed"), ("no rule classifies it", "warn"),
+        ("master on disk", "ok"), ("virtual, not made yet", "queued"), ("certified", "auto"),
+        ("made, uncertified", "open"), ("rejected meanwhile", "rejected"), ("closed", "accepted"),
+    ]:  # fmt: skip
+        assert (word, glyph) in shown, word
+    graph = page.one(css="graph")
+    assert {one.text for one in graph.all("text", css="sub")} >= {
+        look.word for look in PROCESS.values()
+    }
+    assert len(graph.all("a", css="node-out")) == 2
+    assert len(graph.all("path", css="edge-far")) == 1
 
 
 def test_the_health_address_tells_the_watchers(client, db):
