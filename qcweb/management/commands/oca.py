@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from pipelines.services import oca_report
 from pipelines.services.ingest import find_frames
-from qcweb.management.base import read_oca_settings, read_plan, read_rules
+from qcweb.management.base import read_oca_settings, read_plan, read_rules, refused_rules
 
 
 class Command(BaseCommand):
@@ -52,8 +52,9 @@ class Command(BaseCommand):
         return all("error" not in report for report in reports)
 
     def _classify(self, options: dict[str, Any]) -> bool:
+        settings = read_oca_settings(options["settings_chosen"])
         frames, unread = oca_report.read_frames(
-            read_rules(options["rules"]), _files(options["paths"])
+            read_rules(options["rules"]), _files(options["paths"]), settings
         )
         for frame in frames:
             self.stdout.write(json.dumps(oca_report.classified(frame)))
@@ -68,9 +69,9 @@ class Command(BaseCommand):
             masters, more = oca_report.read_frames(rules, _files([options["calib"]]), settings)
             unread += more
         plan = read_plan(options["levels"])
-        self.stdout.write(
-            json.dumps(oca_report.organised(rules, raws, masters, plan, settings), indent=1)
-        )
+        with refused_rules(options["rules"]):
+            report = oca_report.organised(rules, raws, masters, plan, settings)
+        self.stdout.write(json.dumps(report, indent=1))
         return self._say_unread(unread)
 
     def _say_unread(self, unread: list[oca_report.Unread]) -> bool:
