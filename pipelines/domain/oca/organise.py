@@ -205,5 +205,6 @@ def _group(plan: _Plan, key: _Key, frames: tuple[Frame, ...], night: Night) -> G
     template = night.template_of(frames[0]) if plan.is_of_template else None
     awaited = 0 if template is None else template.awaited
     return Group(
-        select.action, plan.label, plan.prefix, key, frames, plan.min_ret, select.line, awaited
-    )
+        select.action, plan.label, plan.prefix, key, frames, plan.min_ret, select.line, awaited,
+        waits_for_template=plan.is_by_template,
+    )  # fmt: skip
