@@ -373,11 +373,13 @@ def _same_again(same: RawFile, frame: RawFile) -> FileReport:
     """Keep a known frame; one that was gone is where it is found now."""
     is_same_file = same.full_path == frame.full_path
     if is_same_file or same.gone_at is not None:
-        now = {
+        now: dict[str, object] = {
             "root_id": frame.root_id, "path": frame.path, "modified_ns": frame.modified_ns,
             "compression": frame.compression, "gone_at": None,
         }  # fmt: skip
         if any(getattr(same, name) != value for name, value in now.items()):
+            if frame.compression != same.compression:
+                now["checksum"] = ""  # it was of the other file
             RawFile.objects.filter(pk=same.pk).update(**now)
     return FileReport(frame.full_path, Done.KNOWN, "" if is_same_file else f"as {same.name}")
 

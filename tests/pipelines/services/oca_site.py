@@ -1,6 +1,7 @@
 """An instrument with rules of a test's own, and frames that are headers alone."""
 
 from pathlib import Path
+from typing import Any
 
 from django.utils import timezone
 
@@ -25,7 +26,7 @@ class Site:
         self.put_rules(rules, levels)
         self._n = 0
 
-    def put_rules(self, rules: str, levels: str = "", **fields: object) -> RuleSet:
+    def put_rules(self, rules: str, levels: str = "", **fields: Any) -> RuleSet:
         """Put rules in force, instead of those that are for the same nights."""
         standing = self.instrument.rule_sets.filter(
             superseded_at=None,
