@@ -163,15 +163,19 @@ def _on_disk(instrument: Instrument, actions: list[oca.Action], span: Span) -> l
 
 def _wanted_raws(actions: list[oca.Action], span: Span) -> Q | None:
     """Return which raw frames the selects of some actions can take; None for none."""
-    wanted: Q | None = None
+    classes: set[str] = set()
+    asks_for_any = False
     for select in (one for action in actions for one in action.files):
         key = oca.index_key(select.condition)
         if key is not None and key[0] in _CLASSES:
-            part = Q(do_catg__in=key[1]) | Q(raw_type__in=key[1])
+            classes.update(key[1])
         elif select.pool is not oca.PoolName.CALIB:
-            first, last = span.first_night - _RAW_NIGHTS, span.last_night + _RAW_NIGHTS
-            part = Q(night__gte=first, night__lte=last)
-        else:
-            continue
-        wanted = part if wanted is None else wanted | part
+            asks_for_any = True
+    if not classes and not asks_for_any:
+        return None
+    # Two lists, not a condition for each select: ESO's rules for one night have hundreds.
+    wanted = Q(do_catg__in=sorted(classes)) | Q(raw_type__in=sorted(classes))
+    if asks_for_any:
+        first, last = span.first_night - _RAW_NIGHTS, span.last_night + _RAW_NIGHTS
+        wanted |= Q(night__gte=first, night__lte=last)
     return wanted

@@ -149,3 +149,83 @@ def test_a_block_that_may_have_only_certified_masters_gets_one_once_it_is_certif
     flat = block("FLAT")
     assert (given(flat), report.to_advance) == ([("BIAS", "BIAS.0001", 0)], [flat.pk])
     assert flat.next_step == "PROCESS"
+
+
+# --- the tricky cases of the specification that need an organiser, by their numbers
+
+ORDERS = """
+select execute(s) from inputFiles where RAW.TYPE=="S" group by TPL.START;
+select execute(f) from inputFiles where RAW.TYPE=="F" group by TPL.START;
+action s { recipe s; product R { PRO.CATG="REDL"; } product R { PRO.CATG="REDL"; }
+           product R { PRO.CATG="REDL"; } }
+action f { minRet=3; maxRet=3; select file as REDL from calibFiles where PRO.CATG=="REDL";
+           recipe f; }
+"""
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [[1.0], [1.0, -9.0], [-1.0, 1.0]],
+    ids=["25 one block", "25 two blocks", "25 as far before as after"],
+)
+def test_three_products_of_one_name_are_those_of_one_block(tmp_path, orders):
+    site = Site(tmp_path, ORDERS)
+    for n, days in enumerate(orders):
+        site.put("S", MJD + days, TPL_START=f"s {n}")
+    site.put("F", MJD, TPL_START="f")
+    site.take()
+    assert given(block("F")) == [("REDL", "S.0001", nth) for nth in range(3)]
+
+
+def test_case_27_a_master_on_disk_lacks_the_class_that_only_products_to_come_have(tmp_path):
+    rules = BIAS.replace('PRO.CATG="M', 'REFLEX.CATG="MASTER_BIAS"; PRO.CATG="M')
+    site = Site(tmp_path, rules + FLAT.replace("PRO.CATG==", "REFLEX.CATG=="))
+    site.put("BIAS", MJD - 1, TPL_START="bias")
+    site.put_master("MASTER_BIAS", MJD)
+    site.put("FLAT", MJD, TPL_START="flat")
+    site.take()
+    assert given(block("FLAT")) == [("BIAS", "BIAS.0001", 0)]
+
+
+RESPONSE = """
+if PRO.CATG=="RESPONSE" then { CALTYPE="MASTER"; }
+select execute(std) from inputFiles where RAW.TYPE=="STD" group by TPL.START;
+select execute(sky) from inputFiles where RAW.TYPE=="SKY" group by TPL.START;
+action std { recipe s; product RESPONSE { PRO.CATG="RESPONSE"; } }
+action sky {
+  minRet=1; maxRet=1;
+  select file as RESPONSE_m from calibFiles where PRO.CATG=="RESPONSE" and CALTYPE=="MASTER";
+  minRet=1; maxRet=1; select file as RESPONSE from calibFiles where PRO.CATG=="RESPONSE";
+  recipe k;
+}
+"""
+
+
+@pytest.mark.parametrize("has_disk", [False, True])
+def test_case_29_products_to_come_are_not_classified(tmp_path, has_disk):
+    site = Site(tmp_path, RESPONSE)
+    site.put("STD", MJD - 0.1, TPL_START="std")
+    site.put("SKY", MJD, TPL_START="sky")
+    if has_disk:
+        site.put_master("RESPONSE", MJD - 50)
+    site.take()
+    sky = block("SKY")
+    assert sky.incomplete_reason == ("" if has_disk else "RESPONSE_m 0 of 1")
+    by_disk = [("RESPONSE_m", "RESPONSE.0003", 0)] if has_disk else []
+    assert given(sky) == [*by_disk, ("RESPONSE", "STD.0001", 0)]
+
+
+def test_rules_with_very_many_selects_are_one_question_to_the_database(tmp_path):
+    selects = "".join(
+        f'minRet=0; maxRet=1; select file as R{n} from calibFiles where DO.CATG=="LAMP {n}";'
+        for n in range(1100)
+    )
+    site = Site(
+        tmp_path,
+        f"""select execute(f) from inputFiles where RAW.TYPE=="F" group by TPL.START;
+        action f {{ {selects} recipe f; }}""",
+    )
+    site.put("F", MJD, TPL_START="f")
+    site.put("LAMP 1099", MJD, DPR_CATG="CALIB")
+    site.take()
+    assert given(block("F")) == [("R1099", "LAMP 1099.0002", 0)]
