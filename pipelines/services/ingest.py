@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,8 +127,15 @@ def _is_utf_8(path: Path) -> bool:
 
 def find_frames(directory: Path) -> Iterator[Path]:
     """Yield the files below a directory that look like frames, in a stable order."""
-    for path in sorted(directory.rglob("*")):
-        if path.name.endswith(SUFFIXES) and path.is_file():
+    # Not rglob: it fails when a directory goes away while it looks, as those of network disks do.
+    found = (
+        Path(where, name)
+        for where, _, names in os.walk(directory)
+        for name in names
+        if name.endswith(SUFFIXES)
+    )
+    for path in sorted(found):
+        if os.path.isfile(path):  # noqa: PTH113  False, not an error, where nobody may look
             yield path
 
 

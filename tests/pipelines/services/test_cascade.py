@@ -6,6 +6,7 @@ from django.utils import timezone
 from pipelines.domain.times import mjd_to_datetime
 from pipelines.models import AssociationBlock
 from pipelines.services.associate import reassociate
+from pipelines.services.process import process_block
 from pipelines.services.rounds import run_round
 from tests.pipelines.services.oca_site import MJD, Site, blocks, given
 
@@ -149,6 +150,27 @@ def test_a_block_that_may_have_only_certified_masters_gets_one_once_it_is_certif
     flat = block("FLAT")
     assert (given(flat), report.to_advance) == ([("BIAS", "BIAS.0001", 0)], [flat.pk])
     assert flat.next_step == "PROCESS"
+
+
+@pytest.mark.parametrize(
+    ("bias", "status"),
+    [
+        ({"process_status": "QUEUED", "next_step": "PROCESS"}, "BLOCKED"),
+        ({"process_status": "SUCCESSFUL", "next_step": "REST"}, "RUN"),
+        ({"process_status": "FAILED", "next_step": "REST"}, "RUN"),
+    ],
+)
+def test_a_block_waits_for_an_optional_master_as_long_as_that_is_coming(
+    tmp_path, monkeypatch, bias, status
+):
+    site = Site(tmp_path, BIAS + FLAT.replace("minRet=1", "minRet=0"))
+    site.put("BIAS", MJD, TPL_START="bias")
+    site.put("FLAT", MJD + 0.01, TPL_START="flat")
+    site.take()
+    AssociationBlock.objects.filter(raw_type="BIAS").update(**bias)
+    monkeypatch.setattr("pipelines.services.process._run", lambda attempt, calibrations: None)
+    assert process_block(block("FLAT")) is (status == "RUN")
+    assert block("FLAT").process_status == ("RUNNING" if status == "RUN" else status)
 
 
 # --- the tricky cases of the specification that need an organiser, by their numbers

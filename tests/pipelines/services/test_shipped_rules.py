@@ -41,8 +41,15 @@ def write_frames(rules: oca.RuleFile, directory: Path) -> None:
     for n, rule in enumerate(rules.classification):
         found = keywords_for(rule.condition)
         for place in range(1 if "PRO.CATG" in found else 3):
-            start = {"TPL.START": f"2026-03-02T{n // 60:02}:{n % 60:02}:00", "TPL.NEXP": 3}
-            times = {"INSTRUME": "CAM", "MJD-OBS": MJD + n / 600 + place / 10_000, "EXPTIME": 1.0}
+            start: dict[str, str | float] = {
+                "TPL.START": f"2026-03-02T{n // 60:02}:{n % 60:02}:00",
+                "TPL.NEXP": 3,
+            }
+            times: dict[str, str | float] = {
+                "INSTRUME": "CAM",
+                "MJD-OBS": MJD + n / 600 + place / 10_000,
+                "EXPTIME": 1.0,
+            }
             cards = {**times, **start, "TPL.EXPNO": place + 1, **found}
             write_header(directory / f"{n:03}.{place}.fits", cards)
 

@@ -112,7 +112,7 @@ def test_case_4_the_family_groups_and_the_tag_goes_to_the_recipe():
     select execute(CAL_STDS) from inputFiles where RAW.TYPE=="SCREEN_FLAT_STD" group by TPL.START;
     """
     )
-    flat = {"TPL.ID": "CAM_daycalib", "TPL.NEXP": 3}
+    flat = header(TPL_ID="CAM_daycalib", TPL_NEXP=3)
     [group] = groups_of(rules, ("a", flat), ("b", flat), ("c", flat))
     assert group.action == "CAL_STDS"
     assert classify(parse(rules), flat).tag == "SCREEN_FLAT_MOS"
