@@ -7,12 +7,15 @@ from .errors import OcaWarning
 from .never import never_matching
 from .tree import Keyword, RuleFile, walk
 
+# Of short names any two are alike.
+_SHORTEST = 6
+
 
 def lint(rules: RuleFile) -> list[OcaWarning]:
     r"""Return what the author of a rule file should look at again, by line.
 
     Besides the warnings of `parse`: a keyword used once that is a well-used one with two letters
-    exchanged, or with a part of its name lacking or too many, and selects that can never match.
+    exchanged, one lacking, too many or wrong, or with a part of its name lacking or too many, and selects that can never match.
 
     Examples
     --------
@@ -50,7 +53,14 @@ def _uses(rules: RuleFile) -> Iterator[tuple[str, int]]:
 
 
 def _resembles(name: str, other: str) -> bool:
-    return _is_swapped(name, other) or _lacks_a_part(name, other) or _lacks_a_part(other, name)
+    return (
+        _is_swapped(name, other)
+        or _lacks_a_part(name, other)
+        or _lacks_a_part(other, name)
+        or _lacks_a_letter(name, other)
+        or _lacks_a_letter(other, name)
+        or _has_a_wrong_letter(name, other)
+    )
 
 
 def _is_swapped(name: str, other: str) -> bool:
@@ -62,6 +72,28 @@ def _is_swapped(name: str, other: str) -> bool:
         return False
     first, second = unlike
     return (name[first], name[second]) == (other[second], other[first])
+
+
+def _lacks_a_letter(name: str, other: str) -> bool:
+    """Tell ``INSTRUM`` from ``INSTRUME``; a digit more or less is another keyword."""
+    if len(other) != len(name) + 1 or len(name) < _SHORTEST:
+        return False
+    place = next((n for n in range(len(name)) if name[n] != other[n]), len(name))
+    # At the beginning of a part it is another word: DET.DIT and DET.NDIT.
+    is_within = other[place].isalpha() and other[place - 1].isalpha()
+    return is_within and name[place:] == other[place + 1 :]
+
+
+def _has_a_wrong_letter(name: str, other: str) -> bool:
+    """Tell ``DPR.TIPE`` from ``DPR.TYPE``; at the end of a part it says which: BINX and BINY."""
+    if len(name) != len(other) or len(name) < _SHORTEST:
+        return False
+    unlike = [place for place in range(len(name)) if name[place] != other[place]]
+    if len(unlike) != 1:
+        return False
+    place = unlike[0]
+    is_last = place + 1 == len(name) or not name[place + 1].isalpha()
+    return name[place].isalpha() and other[place].isalpha() and not is_last
 
 
 def _lacks_a_part(name: str, other: str) -> bool:

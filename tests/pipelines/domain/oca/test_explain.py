@@ -1,5 +1,7 @@
 """Near misses, clashes of kind, and keywords that look misspelt."""
 
+import pytest
+
 from pipelines.domain.oca import Pool, lint, near_misses, parse, type_clashes
 from tests.pipelines.domain.oca.helpers import calib_where, candidate, frame, group_of
 
@@ -72,9 +74,21 @@ def test_lint_finds_exchanged_letters_and_lost_parts_of_names():
     ]
 
 
+@pytest.mark.parametrize(
+    "slip", ["INSTRUM", "INSTRUMEE", "INSTRME", "ISNTRUME", "INSTRAME", "DPR.TIPE", "DPR.TYP"]
+)
+def test_lint_finds_a_letter_that_is_lacking_wrong_or_too_many(slip):
+    known = 'if INSTRUME=="X" and INSTRUME=="Y" or DPR.TYPE=="A" and DPR.TYPE=="B" then { A=1; }'
+    meant = "DPR.TYPE" if "." in slip else "INSTRUME"
+    found = lint(parse(f'{known}\nif {slip}=="X" then {{ A=2; }}'))
+    assert f"2: {slip} is used once; is {meant} meant?" in map(str, found)
+
+
 def test_lint_leaves_names_alone_that_merely_look_alike():
     rules = parse("""if DET.NDIT>1 and DET.DIT==1 and DET.DIT==2 then { A=1; }
     if BINX==1 and DET.BINX==2 and DET.BINX==3 and DET.BINY==1 then { A=1; }
+    if INS.FILT1==1 and INS.FILT2==1 and INS.FILT2==2 and DET.WIN.NX==1 and DET.WIN.NX==2
+        and DET.WIN.NY==3 then { A=1; }
     if AB==1 and BC==1 and BC==2 then { A=1; }""")
     assert lint(rules) == []
 
