@@ -101,14 +101,34 @@ def _organise_night(
     for group in oca.organise(rules, organiser_frames, settings):
         members = [frames[int(frame.id)] for frame in group.frames]
         key = _free_key(group, members, taken)
+        block = known.get(key) or _of_same_frames(key, members, known, taken)
         taken.add(key)
-        block = known.get(key)
         if block is None:
             block = _new_block(rule_set, group, key[2], members, at)
             done.n_new += 1
         _set_frames(block, members, at)
         _await_template(block, group, members, at)
     _empty(rule_set, [block for key, block in known.items() if key not in taken], at)
+
+
+def _of_same_frames(
+    key: _Key, members: list[RawFile], known: dict[_Key, AssociationBlock], taken: set[_Key]
+) -> AssociationBlock | None:
+    """Return the block of the frames a group had so far, where new rules group by other keywords.
+
+    It is kept, and known by the new key from now on, so that frames to come join it.
+    """
+    frames = {frame.pk for frame in members if frame.organised_at is not None}
+    if not frames:
+        return None
+    for old, block in known.items():
+        have = {link.raw_file_id for link in block.block_frames.all()}
+        if old not in taken and old[:2] == key[:2] and have == frames:
+            known[key] = known.pop(old)
+            block.group_key = key[2]
+            block.save(update_fields=["group_key"])
+            return block
+    return None
 
 
 def _free_key(group: oca.Group, members: list[RawFile], taken: set[_Key]) -> _Key:

@@ -167,3 +167,18 @@ def test_rules_begin_with_a_night_not_with_an_instant(tmp_path):
     before, after = blocks()
     assert (before.night, before.rule_set == new) == (night - dt.timedelta(days=1), False)
     assert (after.night, after.rule_set) == (night, new)
+
+
+def test_new_rules_that_group_by_more_keep_the_blocks_whose_frames_they_keep(tmp_path):
+    site = Site(tmp_path, BY_TEMPLATE)
+    for n, template in enumerate("tuu"):
+        site.put("X", MJD + n / 100, TPL_START=template)
+    site.take()
+    before = [(one.pk, names(one), one.rule_set_id) for one in blocks()]
+    site.put_rules(BY_TEMPLATE.replace("TPL.START", "DPR.TYPE, TPL.START"))
+    site.put("X", MJD + 0.05, TPL_START="u")
+    site.take()
+    [first, second] = blocks()
+    # The frame that came decides: its block would be another one, were it not known by its frames.
+    assert (first.pk, names(first), first.rule_set_id) == before[0]
+    assert (second.pk, names(second)) == (before[1][0], ["X.0002", "X.0003", "X.0004"])
