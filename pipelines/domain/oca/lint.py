@@ -26,12 +26,15 @@ def lint(rules: RuleFile) -> list[OcaWarning]:
     """
     uses = list(_uses(rules))
     counts = Counter(name for name, _ in uses)
-    known = {name for name, count in counts.items() if count > 1}
+    known: dict[str, set[str]] = {}
+    for name in (name for name, count in counts.items() if count > 1):
+        for shape in _shapes(name):
+            known.setdefault(shape, set()).add(name)
     found = [
         OcaWarning(line, f"{name} is used once; is {other} meant?")
         for name, line in uses
         if counts[name] == 1
-        for other in sorted(known)
+        for other in sorted(set().union(*(known.get(shape, ()) for shape in _shapes(name))))
         if _resembles(name, other)
     ]
     return sorted(
@@ -50,6 +53,13 @@ def _uses(rules: RuleFile) -> Iterator[tuple[str, int]]:
     for rule in rules.classification:
         for assignment in rule.assignments:
             yield assignment.keyword, assignment.line
+
+
+def _shapes(name: str) -> set[str]:
+    """Return texts one of which names that resemble each other share: few are to be compared."""
+    lacking = {name[:place] + name[place + 1 :] for place in range(len(name))}
+    parts = name.split(".")
+    return {name, *lacking, *(".".join(parts[n:]) for n in range(1, len(parts) - 1))}
 
 
 def _resembles(name: str, other: str) -> bool:

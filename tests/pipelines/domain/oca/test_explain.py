@@ -1,8 +1,10 @@
 """Near misses, clashes of kind, and keywords that look misspelt."""
 
 import pytest
+from hypothesis import given, strategies as st
 
 from pipelines.domain.oca import Pool, lint, near_misses, parse, type_clashes
+from pipelines.domain.oca.lint import _resembles, _shapes
 from tests.pipelines.domain.oca.helpers import calib_where, candidate, frame, group_of
 
 REFERENCE = frame("flat", BIN=2, CHIP="blue", MJD=57080.0)
@@ -98,3 +100,12 @@ def test_lint_repeats_the_warnings_of_the_parser_in_order_of_lines():
         "action idle { }\nif MJD-OBS>1 and MJD-OBS>2 and MDJ-OBS>3 then { A=1; }\nminRet=1;"
     )
     assert [warning.line for warning in lint(rules)] == [1, 2, 3]
+
+
+names_alike = st.text("AB.", min_size=6, max_size=9)
+
+
+@given(names_alike, names_alike)
+def test_names_that_resemble_each_other_have_a_shape_in_common(name, other):
+    if _resembles(name, other):
+        assert not _shapes(name).isdisjoint(_shapes(other))
