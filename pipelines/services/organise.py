@@ -92,7 +92,7 @@ def _organise_night(
     known = {
         (block.action, block.raw_type, block.group_key): block
         for block in AssociationBlock.objects.filter(instrument=instrument, night=night)
-        .select_for_update()
+        .select_for_update(of=("self",))
         .select_related("rule_set", "instrument")
         .prefetch_related("block_frames")
     }

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -222,4 +223,18 @@ def test_what_is_no_rule_file_is_said_and_the_others_go_on(tmp_path):
         "/nested.oca:1:44: ",
         "/slow.oca:1:13: ex",
         "/empty.oca: 0 rule",
+    ]
+
+
+def test_a_name_that_no_terminal_takes_is_escaped_and_keeps_to_its_line(tmp_path):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    for name in (b"\xff.oca", b"two\nlines.oca"):
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        path.write_text("")
+        call_command("oca", "check", str(path), stdout=out)
+    out.seek(0)
+    lines = [line.removeprefix(f"{tmp_path}/") for line in out.read().splitlines()]
+    assert lines == [
+        r"\udcff.oca: 0 rules, 0 selects, 0 actions, 0 warnings",
+        r"two\nlines.oca: 0 rules, 0 selects, 0 actions, 0 warnings",
     ]

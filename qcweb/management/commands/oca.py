@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from pipelines.services import oca_report
-from pipelines.services.ingest import find_frames
+from pipelines.services.ingest import find_frames, printable
 from qcweb.management.base import read_oca_settings, read_plan, read_rules, refused_rules
 
 
@@ -81,12 +81,13 @@ class Command(BaseCommand):
 
 
 def _in_words(report: oca_report.Report) -> str:
+    file = printable(Path(report["file"]))
     if error := report.get("error"):
         if not error["line"]:
-            return f"{report['file']}: {error['expected']}"
-        return f"{report['file']}:{error['line']}:{error['column']}: {error['message']}"
+            return f"{file}: {error['expected']}"
+        return f"{file}:{error['line']}:{error['column']}: {error['message']}"
     return (
-        f"{report['file']}: {report['rules']} rules, {report['selects']} selects, "
+        f"{file}: {report['rules']} rules, {report['selects']} selects, "
         f"{report['actions']} actions, {len(report['warnings'])} warnings"
     )
 
