@@ -117,7 +117,7 @@ def group_of(block: AssociationBlock) -> oca.Group:
     members = tuple(
         oca.Frame(link.raw_file_id, link.raw_file.keywords)
         for link in block.block_frames.select_related("raw_file").order_by(
-            "raw_file__mjd_obs", "raw_file"
+            "raw_file__mjd_obs", "raw_file__name", "raw_file"
         )
     )
     # What its own night makes is certified, or not, together with it.

@@ -99,7 +99,11 @@ def _organise_night(
     organiser_frames = [oca.Frame(pk, frame.keywords) for pk, frame in frames.items()]
     taken: set[_Key] = set()
     for group in oca.organise(rules, organiser_frames, settings):
-        members = [frames[int(frame.id)] for frame in group.frames]
+        # By time, then by name; ids say only in which order the files were found.
+        members = sorted(
+            (frames[int(frame.id)] for frame in group.frames),
+            key=lambda one: (one.mjd_obs, one.name, one.pk),
+        )
         key = _free_key(group, members, taken)
         block = known.get(key) or _of_same_frames(key, members, known, taken)
         taken.add(key)

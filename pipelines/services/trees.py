@@ -118,7 +118,9 @@ def _of_file(label: str, file: RawFile | None, match: MatchQuality) -> Associati
 
 
 def _block_files(block: AssociationBlock) -> tuple[TreeFile, ...]:
-    links = block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs", "pk")
+    links = block.block_frames.select_related("raw_file").order_by(
+        "raw_file__mjd_obs", "raw_file__name", "pk"
+    )
     return tuple(
         TreeFile(link.raw_file.do_catg, archive_name(link.raw_file.name)) for link in links
     )

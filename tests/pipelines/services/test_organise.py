@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from pipelines.domain.times import mjd_to_datetime
 from pipelines.models import AssociationBlock, RawFile
+from pipelines.services.associate import group_of
 from pipelines.services.hiding import hide_frame, show_frame
 from pipelines.services.organise import PATIENCE, organise_nights
 from pipelines.services.rounds import run_round
@@ -182,3 +183,15 @@ def test_new_rules_that_group_by_more_keep_the_blocks_whose_frames_they_keep(tmp
     # The frame that came decides: its block would be another one, were it not known by its frames.
     assert (first.pk, names(first), first.rule_set_id) == before[0]
     assert (second.pk, names(second)) == (before[1][0], ["X.0002", "X.0003", "X.0004"])
+
+
+def test_of_frames_of_one_instant_the_first_by_name_is_the_reference(tmp_path):
+    site = Site(tmp_path, BY_TEMPLATE)
+    site.put("X", MJD, TPL_START="t", INS_ARM="red")
+    site.take()
+    site.put("X", MJD, TPL_START="t", INS_ARM="blue").rename(tmp_path / "A.fits")
+    site.take()
+    [block] = blocks()
+    frames = [RawFile.objects.get(pk=frame.id).name for frame in group_of(block).frames]
+    assert frames == ["A.fits", "X.0001.fits"]
+    assert block.virtual_products[0]["keywords"]["ARCFILE"] == "A.fits"
