@@ -13,6 +13,7 @@ from pipelines.domain.instrument_file import (
     InstrumentDefinition,
     RuleText,
     parse_instrument,
+    read_settings,
     rule_file_name,
 )
 from pipelines.domain.plan_file import parse_plan
@@ -133,6 +134,10 @@ def _check_rules(folder: InstrumentFolder, rule: RuleText) -> None:
         rules = oca.parse(rule.text)
     except oca.OcaSyntaxError as error:
         raise FolderError(f"{rule.source}:{error}") from error
+    try:
+        oca.organise(rules, [], oca.OcaSettings(**read_settings(folder.definition.oca)))
+    except oca.OcaUnsupportedError as error:
+        raise FolderError(f"{rule.source}:{error}") from error
     _check_names(Path(rule.source), rules)
     if folder.definition.runner == "native":
         _check_recipes(folder, Path(rule.source), rules)
@@ -140,6 +145,10 @@ def _check_rules(folder: InstrumentFolder, rule: RuleText) -> None:
 
 def _check_names(file: Path, rules: oca.RuleFile) -> None:
     """Refuse names that the database has no room for: found now, not with the first frame."""
+    executed = [(select.action, select.line) for select in rules.selects]
+    for name, line in executed:
+        if len(name) > LONGEST_NAME:
+            raise FolderError(f"{file}:{line}: {name} is longer than {LONGEST_NAME} characters")
     for action in rules.action_rules:
         names = [(action.name, action.line)]
         names += [(one.label, one.line) for one in action.files]

@@ -1,6 +1,7 @@
 """Small templates of the generic imager for tests; each test takes what it needs."""
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,3 +34,17 @@ def with_defect(template: Template, **defect: Any) -> Template:
 
 def later(template: Template, days: float) -> Template:
     return dataclasses.replace(template, start=template.start + timedelta(days=days))
+
+
+def write_header(path: Path, keywords: Mapping[str, str | float]) -> Path:
+    """Write a file that is a header alone, of keywords by their OCA names."""
+    lines = ["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0"]
+    for name, value in keywords.items():
+        text = f"'{value}'" if isinstance(value, str) else repr(value)
+        is_plain = len(name) <= 8 and "." not in name
+        key = f"{name:8}" if is_plain else f"HIERARCH ESO {name.replace('.', ' ')} "
+        lines.append(f"{key}= {text}")
+    header = "".join(f"{line:80}" for line in [*lines, "END"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{header:{-(-len(header) // 2880) * 2880}}")
+    return path

@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from django.db import transaction
 
@@ -18,7 +19,7 @@ from pipelines.models import (
 )
 
 from .instruments import parsed, plan_of, settings_of
-from .offers import HORIZON_DAYS, TOO_SMALL, Offer, Offers, Span, find_offers
+from .offers import HORIZON_DAYS, NOT_YET, Offer, Offers, Span, find_offers
 
 _OPEN = [ProcessStatus.CREATED, ProcessStatus.QUEUED, ProcessStatus.BLOCKED]
 
@@ -37,15 +38,14 @@ def associate_blocks(
     if not waiting:
         return []
     offers = _offers(instrument, waiting)
-    levels = offers.levels()
     reasons = {block.pk: block.incomplete_reason for block in waiting}
     for block in waiting:
-        if not block.incomplete_reason.startswith(TOO_SMALL):
+        if not block.incomplete_reason.startswith(NOT_YET):
             block.completeness, block.incomplete_reason = Completeness.COMPLETE, ""
-    chosen = _settle(waiting, offers)
-    _cut_circles(waiting, chosen)
+    chosen = _Choosing(waiting, offers).chosen()
+    levels = _levels(chosen, offers.levels())
     for block in waiting:
-        block.cascade_level = _level(block, chosen, levels)
+        block.cascade_level = levels[block.pk]
         # A person who has seen why it is incomplete is asked again only for a new reason.
         if block.incomplete_reason != reasons[block.pk] or block.created_at == at:
             block.needs_person = block.completeness == Completeness.INCOMPLETE
@@ -65,11 +65,11 @@ def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
         if fresh.attempt != block.attempt or fresh.process_status not in _OPEN:
             return False
         offers = _offers(fresh.instrument, [fresh])
-        chosen = _associate(fresh, offers, _users(fresh))
+        chosen = _associate(fresh, group_of(fresh), offers, _users(fresh) | offers.incomplete())
         if fresh.completeness == Completeness.INCOMPLETE:
             # Nothing else fits: keep waiting for the one that failed, so that the page shows why.
             return False
-        fresh.cascade_level = _level(fresh, {fresh.pk: chosen}, offers.levels())
+        fresh.cascade_level = _levels({fresh.pk: chosen}, offers.levels())[fresh.pk]
         _write(fresh, chosen, at)
     return True
 
@@ -116,7 +116,9 @@ def group_of(block: AssociationBlock) -> oca.Group:
     """Return a block's frames as the organiser sees them."""
     members = tuple(
         oca.Frame(link.raw_file_id, link.raw_file.keywords)
-        for link in block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs")
+        for link in block.block_frames.select_related("raw_file").order_by(
+            "raw_file__mjd_obs", "raw_file__name", "raw_file"
+        )
     )
     # What its own night makes is certified, or not, together with it.
     return oca.Group(
@@ -134,28 +136,74 @@ class _Choice:
     is_required: bool
 
 
-def _settle(waiting: list[AssociationBlock], offers: Offers) -> dict[int, list[_Choice]]:
-    lacking = {block.pk for block in waiting if block.completeness == Completeness.INCOMPLETE}
-    while True:
-        chosen = {block.pk: _associate(block, offers, lacking) for block in waiting}
-        now = {block.pk for block in waiting if block.completeness == Completeness.INCOMPLETE}
-        if now == lacking:
-            return chosen
-        lacking = now
+@dataclass
+class _Choosing:
+    """Chooses for many blocks, until no choice rests on a block that lacks something itself."""
+
+    waiting: Sequence[AssociationBlock]
+    offers: Offers
+    # What would make a block wait for itself, as (block, producer), with the label it was for.
+    cuts: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._blocks = {block.pk: block for block in self.waiting}
+        self._groups = {block.pk: group_of(block) for block in self.waiting}
+
+    def chosen(self) -> dict[int, list[_Choice]]:
+        """Return the choices of every block; blocks that miss something become incomplete."""
+        chosen: dict[int, list[_Choice]] = {}
+        barred = self.offers.incomplete() - self._blocks.keys()
+        self._settle(set(self._blocks), chosen, barred)
+        while cuts := _circles(self.waiting, chosen):
+            self.cuts |= cuts
+            self._settle({block for block, _ in cuts}, chosen, barred)
+        return chosen
+
+    def _settle(self, again: set[int], chosen: dict[int, list[_Choice]], barred: set[int]) -> None:
+        """Choose for some blocks, and again for those that had chosen what is incomplete now."""
+        barred |= self._lacking()
+        while again:
+            for block in (one for one in self.waiting if one.pk in again):
+                mine = {p: label for (b, p), label in self.cuts.items() if b == block.pk}
+                chosen[block.pk] = _associate(
+                    block, self._groups[block.pk], self.offers, barred, mine
+                )
+            new = self._lacking() - barred
+            barred |= new
+            again = {
+                pk for pk, choices in chosen.items() if not new.isdisjoint(_producers(choices))
+            }
+
+    def _lacking(self) -> set[int]:
+        return {b.pk for b in self.waiting if b.completeness == Completeness.INCOMPLETE}
 
 
-def _associate(block: AssociationBlock, offers: Offers, barred: set[int]) -> list[_Choice]:
+def _producers(choices: Sequence[_Choice]) -> set[int]:
+    return {choice.offer.producer.pk for choice in choices if choice.offer.producer is not None}
+
+
+def _associate(
+    block: AssociationBlock,
+    group: oca.Group,
+    offers: Offers,
+    barred: set[int],
+    cuts: Mapping[int, str] = MappingProxyType({}),
+) -> list[_Choice]:
     """Return a block's choices; it becomes incomplete when a required one is missing.
 
-    Products of the `barred` blocks do not count.
+    Products of the `barred` blocks do not count, or make the block incomplete if the instrument
+    counts them; those of `cuts` wait for the block itself.
     """
-    action, group = action_of(block), group_of(block)
+    action, settings = action_of(block), settings_of(block.instrument)
     if action is None or not group.frames:
         return []
 
     def accept(candidate: oca.Candidate) -> bool:
-        return candidate.producer is None or (
-            candidate.producer != block.pk and candidate.producer not in barred
+        producer = candidate.producer
+        return producer is None or (
+            producer != block.pk
+            and producer not in cuts
+            and (settings.count_incomplete_producers or producer not in barred)
         )
 
     choices: list[_Choice] = []
@@ -163,13 +211,12 @@ def _associate(block: AssociationBlock, offers: Offers, barred: set[int]) -> lis
         action,
         group,
         offers.pool,
-        settings_of(block.instrument),
+        settings,
         accept=accept,
         plan=plan_of(block.rule_set.levels),
     ):
-        if match.is_missing and block.completeness == Completeness.COMPLETE:
-            block.completeness = Completeness.INCOMPLETE
-            block.incomplete_reason = match.text
+        if match.is_missing:
+            _lack(block, _why_missing(match, offers, cuts))
         choices += [
             _Choice(
                 match.label,
@@ -180,49 +227,81 @@ def _associate(block: AssociationBlock, offers: Offers, barred: set[int]) -> lis
             )
             for one in match.chosen
         ]
+    for choice in choices:
+        if choice.offer.producer is not None and choice.offer.producer.pk in barred:
+            _lack(block, f"{choice.label} comes from an incomplete block")
     return choices
 
 
-def _cut_circles(waiting: list[AssociationBlock], chosen: dict[int, list[_Choice]]) -> None:
-    """Leave out choices by which a block would wait for itself: rules with wide pools allow that."""
-    for block in waiting:
-        kept = []
+def _lack(block: AssociationBlock, reason: str) -> None:
+    """Say what a block lacks; the first thing it lacks is its reason."""
+    if block.completeness == Completeness.COMPLETE:
+        block.completeness = Completeness.INCOMPLETE
+        block.incomplete_reason = reason[:255]
+
+
+def _why_missing(match: oca.Match, offers: Offers, cuts: Mapping[int, str]) -> str:
+    names = {
+        offer.producer.pk: offer.producer.ab_name
+        for offer in offers.by_id.values()
+        if offer.producer is not None
+    }
+    circular = [names[pk] for pk, label in cuts.items() if label == match.label]
+    return f"{match.label}: {circular[0]} needs this block itself" if circular else match.text
+
+
+def _circles(
+    waiting: Sequence[AssociationBlock], chosen: Mapping[int, list[_Choice]]
+) -> dict[tuple[int, int], str]:
+    """Return choices by which blocks would wait for themselves: rules with wide pools allow that."""
+    ordered = set(_in_order(chosen))
+    rest = {pk: _producers(choices) for pk, choices in chosen.items() if pk not in ordered}
+    found: dict[tuple[int, int], str] = {}
+    for block in (one for one in waiting if one.pk in rest):
         for choice in chosen[block.pk]:
             producer = choice.offer.producer
-            if producer is None or not _reaches(producer.pk, block.pk, chosen, set()):
-                kept.append(choice)
-            elif choice.is_required:
-                block.completeness = Completeness.INCOMPLETE
-                name = producer.ab_name
-                block.incomplete_reason = f"{choice.label}: {name} needs this block itself"[:255]
-        chosen[block.pk] = kept
+            if producer is not None and _reaches(producer.pk, block.pk, rest):
+                rest[block.pk].discard(producer.pk)
+                found[block.pk, producer.pk] = choice.label
+    return found
 
 
-def _reaches(start: int, target: int, chosen: Mapping[int, list[_Choice]], seen: set[int]) -> bool:
+def _reaches(start: int, target: int, producers: Mapping[int, set[int]]) -> bool:
     """Return whether a block uses another one, directly or through others."""
-    if start == target:
-        return True
-    seen.add(start)
-    producers = (choice.offer.producer for choice in chosen.get(start, []))
-    return any(
-        _reaches(producer.pk, target, chosen, seen)
-        for producer in producers
-        if producer is not None and producer.pk not in seen
-    )
+    seen, ahead = {start}, [start]
+    while ahead:
+        one = ahead.pop()
+        if one == target:
+            return True
+        new = producers.get(one, set()) - seen
+        seen |= new
+        ahead += new
+    return False
 
 
-def _level(
-    block: AssociationBlock, chosen: dict[int, list[_Choice]], levels: dict[int, int]
-) -> int:
-    """Return the block's depth in the cascade: one more than the deepest of what it uses."""
-    level = 0
-    for choice in chosen.get(block.pk, []):
-        producer = choice.offer.producer
-        if producer is None:
-            continue
-        depth = _level(producer, chosen, levels) if producer.pk in chosen else levels[producer.pk]
-        level = max(level, depth + 1)
-    return level
+def _in_order(chosen: Mapping[int, list[_Choice]]) -> list[int]:
+    """Return blocks after all they use, without those of circles and what uses these."""
+    # No recursion: a series of darks, each made with the one before, is as long as the archive.
+    lacks = {pk: _producers(choices) & chosen.keys() for pk, choices in chosen.items()}
+    users: dict[int, list[int]] = {}
+    for pk, producers in lacks.items():
+        for producer in producers:
+            users.setdefault(producer, []).append(pk)
+    order = [pk for pk, producers in lacks.items() if not producers]
+    for done in order:
+        for user in users.get(done, ()):
+            lacks[user].discard(done)
+            if not lacks[user]:
+                order.append(user)
+    return order
+
+
+def _levels(chosen: Mapping[int, list[_Choice]], standing: Mapping[int, int]) -> dict[int, int]:
+    """Return the blocks' depths in the cascade: one more than the deepest of what each uses."""
+    levels = dict(standing)
+    for pk in _in_order(chosen):
+        levels[pk] = max((levels[one] + 1 for one in _producers(chosen[pk])), default=0)
+    return levels
 
 
 def _write(block: AssociationBlock, choices: list[_Choice], at: dt.datetime) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,8 +127,15 @@ def _is_utf_8(path: Path) -> bool:
 
 def find_frames(directory: Path) -> Iterator[Path]:
     """Yield the files below a directory that look like frames, in a stable order."""
-    for path in sorted(directory.rglob("*")):
-        if path.name.endswith(SUFFIXES) and path.is_file():
+    # Not rglob: it fails when a directory goes away while it looks, as those of network disks do.
+    found = (
+        Path(where, name)
+        for where, _, names in os.walk(directory)
+        for name in names
+        if name.endswith(SUFFIXES)
+    )
+    for path in sorted(found):
+        if os.path.isfile(path):  # noqa: PTH113  False, not an error, where nobody may look
             yield path
 
 
@@ -373,11 +381,13 @@ def _same_again(same: RawFile, frame: RawFile) -> FileReport:
     """Keep a known frame; one that was gone is where it is found now."""
     is_same_file = same.full_path == frame.full_path
     if is_same_file or same.gone_at is not None:
-        now = {
+        now: dict[str, object] = {
             "root_id": frame.root_id, "path": frame.path, "modified_ns": frame.modified_ns,
             "compression": frame.compression, "gone_at": None,
         }  # fmt: skip
         if any(getattr(same, name) != value for name, value in now.items()):
+            if frame.compression != same.compression:
+                now["checksum"] = ""  # it was of the other file
             RawFile.objects.filter(pk=same.pk).update(**now)
     return FileReport(frame.full_path, Done.KNOWN, "" if is_same_file else f"as {same.name}")
 

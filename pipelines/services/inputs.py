@@ -78,7 +78,9 @@ def product_of(link: CalibrationLink) -> Product | None:
 
 def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> RecipeCall:
     limits = block.instrument.recipes.get(block.recipe, {})
-    frames = block.block_frames.select_related("raw_file__root").order_by("raw_file__mjd_obs", "pk")
+    frames = block.block_frames.select_related("raw_file__root").order_by(
+        "raw_file__mjd_obs", "raw_file__name", "pk"
+    )
     # A recipe may call its input by other names than the rules do.
     tags: dict[str, str] = limits.get("tags", {})
     named = [(link.raw_file, link.raw_file.do_catg or link.raw_file.raw_type) for link in frames]

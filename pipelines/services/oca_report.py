@@ -7,7 +7,6 @@ from typing import Any
 
 from pipelines.domain import oca
 from pipelines.domain.recipe_call import split_parameters
-from pipelines.domain.times import night_of
 from pipelines.fits import FitsError, Value, read_fits
 
 Report = dict[str, Any]
@@ -92,7 +91,7 @@ def organised(
 ) -> Report:
     """Group raw frames into blocks, associate them with each other's products and with masters."""
     frames = [oca.Frame(str(one.path), one.result.keywords) for one in raws]
-    tags = {str(one.path): one.result.tag for one in raws}
+    tags = {str(one.path): one.result.tag or one.result.raw_type for one in raws}
     groups = oca.organise(rules, frames, settings)
     files = [
         oca.Candidate.of(oca.Frame(str(one.path), one.result.keywords))
@@ -101,10 +100,14 @@ def organised(
     found = oca.cascade(rules, groups, files, settings, plan)
     place = {index: n for n, index in enumerate(found.order)}
     return {
-        "blocks": [_block(rules, found, block, tags, place) for block in found.blocks],
+        "blocks": [_block(rules, found, block, tags, place, settings) for block in found.blocks],
         "circles": [list(circle) for circle in found.cuts],
-        "unclassified": [str(one.path) for one in raws if one.result.label == "UNCLASSIFIED"],
+        "unclassified": [str(one.path) for one in raws if not _is_classified(one.result)],
     }
+
+
+def _is_classified(result: oca.Classification) -> bool:
+    return result.raw_type is not None or result.label != "UNCLASSIFIED"
 
 
 def _block(
@@ -113,18 +116,19 @@ def _block(
     block: oca.Block,
     tags: dict[str, str | None],
     place: dict[int, int],
+    settings: oca.OcaSettings,
 ) -> Report:
     action = rules.actions.get(block.group.action)
     recipe = action.recipes[0] if action and action.recipes else None
-    mjd = block.group.reference.mjd
     return {
         "index": block.index,
         "action": block.group.action,
         "event": block.group.label,
-        "night": night_of(mjd).isoformat() if mjd is not None else None,
+        "night": oca.night_text(block.group.reference.mjd, settings),
         "recipe": recipe.name if recipe else None,
         "parameters": list(split_parameters(list(recipe.parameters))) if recipe else [],
         "group_by": dict(block.group.key),
+        "awaited": block.group.awaited,
         "raw": [{"file": frame.id, "tag": tags[str(frame.id)]} for frame in block.group.frames],
         "associations": [_association(match) for match in block.matches],
         "products": [

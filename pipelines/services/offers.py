@@ -10,13 +10,23 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from pipelines.domain import oca
-from pipelines.models import AssociationBlock, Instrument, NextStep, ProcessStatus, RawFile
+from pipelines.models import (
+    AssociationBlock,
+    Completeness,
+    Instrument,
+    NextStep,
+    ProcessStatus,
+    RawFile,
+)
 
 from .instruments import settings_of
 
 # How far back and ahead a master is looked for: what a night costs does not grow with the archive.
 HORIZON_DAYS = 180.0
 TOO_SMALL = "too_small"
+AWAITS = "awaits"
+# Reasons to be incomplete that no calibration cures.
+NOT_YET = (TOO_SMALL, AWAITS)
 # Raw frames that rules ask for without naming their class are those of these nights around.
 _RAW_NIGHTS = dt.timedelta(days=1)
 _CLASSES = ("RAW.TYPE", "DO.CATG", "REFLEX.CATG", "CATG")
@@ -49,6 +59,11 @@ class Offers:
 
     by_id: Mapping[oca.FrameId, Offer]
     pool: oca.Pool
+
+    def incomplete(self) -> set[int]:
+        """Return the blocks that offer something and lack something."""
+        producers = (offer.producer for offer in self.by_id.values() if offer.producer)
+        return {one.pk for one in producers if one.completeness == Completeness.INCOMPLETE}
 
     def levels(self) -> dict[int, int]:
         """Return the depth in the cascade of each block that offers something."""
@@ -105,8 +120,10 @@ def _of_blocks(instrument: Instrument, settings: oca.OcaSettings, span: Span) ->
         seen: dict[str, int] = {}
         for order, product in enumerate(producer.virtual_products):
             pro_catg = str(product["keywords"].get("PRO.CATG", ""))
-            nth = seen.get(pro_catg, 0)
-            seen[pro_catg] = nth + 1
+            # A product made is found by its category on disk.
+            made = oca.made_category(pro_catg)
+            nth = seen.get(made, 0)
+            seen[made] = nth + 1
             candidate = oca.Candidate(
                 id=f"{producer.pk}:{order}",
                 keywords=product["keywords"],
@@ -146,15 +163,19 @@ def _on_disk(instrument: Instrument, actions: list[oca.Action], span: Span) -> l
 
 def _wanted_raws(actions: list[oca.Action], span: Span) -> Q | None:
     """Return which raw frames the selects of some actions can take; None for none."""
-    wanted: Q | None = None
+    classes: set[str] = set()
+    asks_for_any = False
     for select in (one for action in actions for one in action.files):
         key = oca.index_key(select.condition)
         if key is not None and key[0] in _CLASSES:
-            part = Q(do_catg__in=key[1]) | Q(raw_type__in=key[1])
+            classes.update(key[1])
         elif select.pool is not oca.PoolName.CALIB:
-            first, last = span.first_night - _RAW_NIGHTS, span.last_night + _RAW_NIGHTS
-            part = Q(night__gte=first, night__lte=last)
-        else:
-            continue
-        wanted = part if wanted is None else wanted | part
+            asks_for_any = True
+    if not classes and not asks_for_any:
+        return None
+    # Two lists, not a condition for each select: ESO's rules for one night have hundreds.
+    wanted = Q(do_catg__in=sorted(classes)) | Q(raw_type__in=sorted(classes))
+    if asks_for_any:
+        first, last = span.first_night - _RAW_NIGHTS, span.last_night + _RAW_NIGHTS
+        wanted |= Q(night__gte=first, night__lte=last)
     return wanted

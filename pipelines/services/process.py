@@ -77,9 +77,14 @@ def _resolve(block: AssociationBlock, at: dt.datetime) -> list[Calibration] | _W
         product = product_of(link)
         if product is not None or link.file is not None:
             found.append(Calibration(link, product))
-        elif link.is_required and link.producer is not None:
+        elif link.producer is not None and (link.is_required or _is_coming(link.producer)):
             return _Wait(link.producer)
     return found
+
+
+def _is_coming(producer: AssociationBlock) -> bool:
+    """Whether a product is worth waiting for even where the rules could do without it."""
+    return producer.next_step == NextStep.PROCESS and not producer.is_withdrawn
 
 
 def _wait(block: AssociationBlock, culprit: AssociationBlock, at: dt.datetime) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from django.conf import settings
 from django.db import transaction
@@ -131,15 +132,21 @@ GONE = "gone from disk"
 def lack_of(frame: RawFile, path: Path, *, with_checksum: bool = False) -> str:
     """Say in what a file differs from what was registered; empty when it does not."""
     try:
-        size = path.stat().st_size
+        stat = path.stat()
     except OSError:
         return GONE
+    if not S_ISREG(stat.st_mode):
+        return "no file any more"
+    size = stat.st_size
     # Of a compressed frame the registered size is that of its content.
     if not frame.compression and not frame.problem and size != frame.size:
         return f"{size} bytes, registered with {frame.size}"
-    if with_checksum and len(frame.checksum) == 64 and _sum(path) != frame.checksum:
-        return "its content has changed (SHA-256)"
-    return ""
+    if not with_checksum or len(frame.checksum) != 64:
+        return ""
+    try:
+        return "" if _sum(path) == frame.checksum else "its content has changed (SHA-256)"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def _sum(path: Path) -> str:

@@ -30,7 +30,8 @@ from pipelines.models import (
 from .associate import associate_blocks
 from .ingest import Done, find_frames, ingest
 from .nights import closed_nights
-from .organise import organise_new
+from .offers import AWAITS
+from .organise import organise_new, organise_nights
 from .process import request_again, worker_name
 from .roots import GONE, lack_of
 
@@ -161,6 +162,13 @@ def _whole_files(directory: Path) -> Iterator[Path]:
 
 
 def _look_after(instrument: Instrument, work: _Work, at: dt.datetime) -> None:
+    waiting = AssociationBlock.objects.filter(
+        instrument=instrument, incomplete_reason__startswith=AWAITS
+    )
+    # Nobody says that a template was broken off: its night is looked at again until it is over.
+    organised = organise_nights(waiting.values_list("instrument", "night").distinct(), at)
+    work.counts["new blocks"] += organised.n_new
+    work.to_advance += organised.to_advance
     organised = organise_new(at, instrument)
     work.counts["new blocks"] += organised.n_new
     work.to_advance += organised.to_advance

@@ -17,6 +17,16 @@ class NoTreeError(Exception):
     """A frame that has no association tree; the message says why."""
 
 
+# Real cascades are nine deep. A tree is written branch by branch: a series of darks, each made with
+# the one before, is no tree that anybody reads.
+DEEPEST = 60
+
+
+def _refuse_depth(name: str, depth: int) -> None:
+    if depth > DEEPEST:
+        raise NoTreeError(f"{name}: what it needs goes on for more than {DEEPEST} steps: no tree.")
+
+
 def archive_name(name: str) -> str:
     """Return a file's name as the archive writes it: without what says that it is FITS.
 
@@ -67,6 +77,7 @@ def _of_block(
     path: tuple[int, ...],
 ) -> Association:
     """Return the tree of a block; without a label it is the root."""
+    _refuse_depth(block.ab_name, len(path))
     plan = plan_of(block.rule_set.levels)
     links = block.calibrations.select_related(
         "producer__rule_set", "producer__instrument", "file"
@@ -107,7 +118,9 @@ def _of_file(label: str, file: RawFile | None, match: MatchQuality) -> Associati
 
 
 def _block_files(block: AssociationBlock) -> tuple[TreeFile, ...]:
-    links = block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs", "pk")
+    links = block.block_frames.select_related("raw_file").order_by(
+        "raw_file__mjd_obs", "raw_file__name", "pk"
+    )
     return tuple(
         TreeFile(link.raw_file.do_catg, archive_name(link.raw_file.name)) for link in links
     )
@@ -231,12 +244,15 @@ class _FileTree:
             mode=self._mode,
         )
 
-    def _below(self, block: oca.Block) -> tuple[Association, ...]:
+    def _below(self, block: oca.Block, depth: int = 0) -> tuple[Association, ...]:
+        _refuse_depth(str(block.group.reference.id), depth)
         return tuple(
-            child for match in block.matches for child in self._children(block.group.action, match)
+            child
+            for match in block.matches
+            for child in self._children(block.group.action, match, depth)
         )
 
-    def _children(self, action: str, match: oca.Match) -> list[Association]:
+    def _children(self, action: str, match: oca.Match, depth: int) -> list[Association]:
         """Return what one select has found, in order of time; a block's products are one."""
         children: dict[object, Association] = {}
         for chosen in sorted(match.chosen, key=lambda one: one.candidate.mjd or 0.0):
@@ -251,11 +267,13 @@ class _FileTree:
             producer = self._found.blocks[int(candidate.producer)]
             key = ("block", producer.index)
             if key not in children:
-                children[key] = self._of_producer(match.label, producer, quality)
+                children[key] = self._of_producer(match.label, producer, quality, depth + 1)
         return list(children.values())
 
-    def _of_producer(self, label: str, block: oca.Block, quality: MatchQuality) -> Association:
-        below = self._below(block)
+    def _of_producer(
+        self, label: str, block: oca.Block, quality: MatchQuality, depth: int
+    ) -> Association:
+        below = self._below(block, depth)
         is_raw = self._mode is Mode.RAW2RAW
         masters = tuple(
             TreeFile(str(one.keywords.get("PRO.CATG", one.label)), f"virtual {one.label}")

@@ -1,6 +1,8 @@
 """What our commands have in common."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,15 @@ def read_rules(path: Path) -> oca.RuleFile:
         raise CommandError(f"{path}: {error.strerror}") from error
 
 
+@contextmanager
+def refused_rules(path: Path) -> Iterator[None]:
+    """End the command where the settings refuse what a rule file asks for."""
+    try:
+        yield
+    except oca.OcaUnsupportedError as error:
+        raise CommandError(f"{path}:{error}") from error
+
+
 def read_plan(path: Path | None) -> oca.AssociationPlan:
     """Return a ``levels.toml``; what is wrong with it ends the command."""
     if path is None:
@@ -52,6 +63,8 @@ def read_plan(path: Path | None) -> oca.AssociationPlan:
         return parse_plan(str(path), path.read_text(encoding="utf-8"))
     except DefinitionError as error:
         raise CommandError(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path}: byte {error.start} is not UTF-8.") from error
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from error
 

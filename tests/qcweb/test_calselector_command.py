@@ -135,3 +135,29 @@ def test_an_incomplete_block_says_what_is_missing(take, tmp_path):
 def test_what_is_not_there_is_said(db, file):
     with pytest.raises(CommandError, match=r"(?i)no such"):
         run(file)
+
+
+SERIES = """
+select execute(dark) from inputFiles where TYPE=="DARK";
+action dark { minRet=0; maxRet=1;
+  select file as D from calibFiles where PRO.CATG=="DARK" and MJD-OBS<inputFile.MJD-OBS;
+  product D { PRO.CATG="DARK"; } }
+"""
+
+
+@pytest.mark.parametrize("mode", ["raw2raw", "raw2master"])
+def test_a_series_without_end_is_no_tree_and_no_crash(tmp_path, mode):
+    for n in range(1100):
+        write_header(tmp_path / f"{n:04}.fits", TYPE="DARK", **{"MJD-OBS": 57000.0 + n})
+    (tmp_path / "series.oca").write_text(SERIES)
+    words = ("--rules", tmp_path / "series.oca", "--mode", mode, tmp_path / "1099.fits")
+    with pytest.raises(CommandError, match="goes on for more than 60 steps"):
+        run(*words)
+
+
+def test_rules_that_the_settings_refuse_are_said(tmp_path):
+    write_header(tmp_path / "1.fits", TYPE="DARK", **{"MJD-OBS": 57000.0})
+    rules = tmp_path / "events.oca"
+    rules.write_text("select execute(a) from inputFiles where SIG.FRAME==1; action a { }")
+    with pytest.raises(CommandError, match=r"events\.oca:1: a is started by events"):
+        run("--rules", rules, "--set", "events=refuse", tmp_path / "1.fits")

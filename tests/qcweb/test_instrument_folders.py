@@ -101,6 +101,7 @@ MISTAKES = [
     ("rules.oca", 'RAW.TYPE = "BIAS";', 'RAW.TYPE = "BIAS;', 0, "expected"),
     ("rules.oca", 'RAW.TYPE = "BIAS";', 'RAW.TYPE = "BI\0AS";', 0, "it holds a NUL"),
     ("rules.oca", "action CCDCAM_BIAS\n", f"action {'A' * 65}\n", 0, "is longer than 64 characters"),
+    ("rules.oca", "execute(CCDCAM_BIAS)", f"execute({'A' * 65})", 0, "is longer than 64 characters"),
     ("rules.oca", "recipe hcm_bias {", f"recipe {'r' * 65} {{", 0, "is longer than 64 characters"),
     ("rules.oca", "product MASTER_BIAS {", f"product {'P' * 65} {{", 0, "is longer than 64 characters"),
     ("rules.oca", "select file as MASTER_BIAS from", f"select file as {'M' * 65} from", 0, "is longer than 64 characters"),
@@ -313,6 +314,19 @@ def test_a_recipe_we_do_not_have_is_a_mistake(folder, name, wrong):
     err = load("--check", folder)[1]
     assert err.startswith(f"{path}:")
     assert "recipe 'hcm_bais': known are hcm_bias, hcm_dark, hcm_flat" in err
+
+
+def test_rules_that_the_settings_refuse_are_a_mistake(folder):
+    rules, settings = folder / "rules.oca", folder / "instrument.toml"
+    text = rules.read_text()
+    event = 'select execute(CCDCAM_BIAS) from inputFiles where SIG.FRAME==1 and RAW.TYPE=="NONE";'
+    rules.write_text(f"{text}{event}\n")
+    assert load("--check", folder)[1] == ""
+    settings.write_text(settings.read_text().replace("[oca]", '[oca]\nevents = "refuse"'))
+    line = text.count("\n") + 1
+    assert load("--check", folder)[1].startswith(
+        f"{rules}:{line}: CCDCAM_BIAS is started by events"
+    )
 
 
 def test_the_shipped_folders_are_all_right():

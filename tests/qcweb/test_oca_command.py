@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,119 @@ def test_the_rules_that_eso_ships_are_read(name, counts):
     status, out, _ = oca("check", path)
     assert status == 0
     assert out.startswith(f"{path}: {counts}, ")
+
+
+TAGGED = 'if INSTRUME=="CCDCAM" then { RAW.TYPE="ANY"; }\n'
+EACH = (
+    TAGGED + 'select execute(a) from inputFiles where RAW.TYPE=="ANY" %s;\naction a { recipe r; }\n'
+)
+
+
+@pytest.fixture
+def rules_file(tmp_path):
+    path = tmp_path / "rules.oca"
+    path.write_text(EACH % "")
+    return path
+
+
+@pytest.fixture
+def frames_at(tmp_path):
+    """Write empty frames, each with a date as it stands in its header."""
+
+    def write(*dates):
+        directory = tmp_path / "frames"
+        directory.mkdir()
+        for n, mjd in enumerate(dates):
+            cards = ["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", "INSTRUME= 'CCDCAM'"]
+            cards += [f"MJD-OBS = {mjd}", "END"]
+            text = "".join(f"{card:<80}" for card in cards)
+            (directory / f"{n}.fits").write_text(f"{text:<2880}")
+        return directory
+
+    return write
+
+
+def test_a_date_beyond_the_calendar_is_no_reason_to_stop(rules_file, frames_at):
+    directory = frames_at("1E10", "-1E7", "1E999", "57080.5")
+    status, out, _ = oca("organise", "--rules", rules_file, directory)
+    blocks = json.loads(out)["blocks"]
+    nights = {Path(block["raw"][0]["file"]).name: block["night"] for block in blocks}
+    assert status == 0
+    assert nights == {"0.fits": None, "1.fits": None, "2.fits": None, "3.fits": "2015-02-26"}
+
+
+def test_a_frame_with_a_raw_type_alone_is_classified_and_tagged_by_it(rules_file, frames_at):
+    _, out, _ = oca("organise", "--rules", rules_file, frames_at("57080.5"))
+    report = json.loads(out)
+    assert report["unclassified"] == []
+    assert [raw["tag"] for raw in report["blocks"][0]["raw"]] == ["ANY"]
+
+
+def test_classify_heeds_its_settings(tmp_path, frames_at):
+    rules = tmp_path / "unequal.oca"
+    rules.write_text('if INS.MODE!="WIDE" then { RAW.TYPE="NARROW"; }')
+    directory = frames_at("57080.5")
+    fired = []
+    for choice in ("true", "false"):
+        words = ("--set", f"undefined_is_unequal={choice}", directory)
+        _, out, _ = oca("classify", "--rules", rules, *words)
+        fired.append(json.loads(out)["fired"])
+    assert fired == [[1], []]
+
+
+def test_rules_that_the_settings_refuse_are_said_with_their_line(tmp_path, frames_at):
+    rules = tmp_path / "events.oca"
+    rules.write_text(EACH % "and SIG.FRAME==1")
+    with pytest.raises(CommandError, match=r"events\.oca:2: a is started by events"):
+        oca("organise", "--rules", rules, "--set", "events=refuse", frames_at("57080.5"))
+
+
+def test_levels_that_are_no_text_are_said(rules_file, frames_at, tmp_path):
+    levels = tmp_path / "levels.toml"
+    levels.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CommandError, match=r"levels\.toml: byte 0 is not UTF-8"):
+        oca("organise", "--rules", rules_file, "--levels", levels, frames_at("57080.5"))
+
+
+def test_an_unfinished_template_says_how_many_frames_it_awaits(tmp_path):
+    taken(tmp_path, BIAS)
+    max(tmp_path.glob("*.fits")).unlink()
+    _, out, _ = oca("organise", "--rules", RULES, tmp_path)
+    assert [block["awaited"] for block in json.loads(out)["blocks"]] == [1]
+
+
+def test_what_is_no_rule_file_is_said_and_the_others_go_on(tmp_path):
+    files = {
+        "bytes.oca": bytes(range(256)),
+        "nul.oca": b'if A=="X" then { B=\0; }',
+        "nested.oca": b"if " + b"(" * 100_000 + b"A" + b")" * 100_000 + b" then {}",
+        "slow.oca": b'if A regexp "(a+)+$" then { B=1; }',
+        "empty.oca": b"",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    names = [tmp_path / name for name in files]
+    status, out, _ = oca("check", tmp_path, *names)
+    assert status == 1
+    assert [line.removeprefix(str(tmp_path))[:18] for line in out.splitlines()] == [
+        ": Is a directory",
+        "/bytes.oca:1:1: ex",
+        "/nul.oca:1:20: exp",
+        "/nested.oca:1:44: ",
+        "/slow.oca:1:13: ex",
+        "/empty.oca: 0 rule",
+    ]
+
+
+def test_a_name_that_no_terminal_takes_is_escaped_and_keeps_to_its_line(tmp_path):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    for name in (b"\xff.oca", b"two\nlines.oca"):
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        path.write_text("")
+        call_command("oca", "check", str(path), stdout=out)
+    out.seek(0)
+    lines = [line.removeprefix(f"{tmp_path}/") for line in out.read().splitlines()]
+    assert lines == [
+        r"\udcff.oca: 0 rules, 0 selects, 0 actions, 0 warnings",
+        r"two\nlines.oca: 0 rules, 0 selects, 0 actions, 0 warnings",
+    ]

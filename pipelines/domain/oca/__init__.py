@@ -22,7 +22,7 @@ from .explain import NearMiss, near_misses, type_clashes
 from .frames import Frame, FrameId, Group, reference_keywords
 from .lint import lint
 from .needs import index_key
-from .organise import organise
+from .organise import night_text, organise
 from .parser import parse, parse_condition
 from .plan import NO_PLAN, AssociationPlan, Breakpoint, Window
 from .pools import Pool
@@ -95,6 +95,7 @@ __all__ = [
     "lint",
     "made_category",
     "near_misses",
+    "night_text",
     "organise",
     "parse",
     "parse_condition",

@@ -1,7 +1,8 @@
 """The cascade: which block needs the products of which other, before any of them has run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .associate import Match, associate
 from .candidates import Candidate
@@ -13,9 +14,6 @@ from .products import VirtualProduct, products
 from .settings import DEFAULT_SETTINGS, DeltaFrom, OcaSettings
 from .tree import Action, RuleFile
 
-# Real cascades are nine deep. Rules that let every dark ask for another dark would go on from
-# block to block; beyond this depth a block is no candidate.
-_DEEPEST = 40
 _TIME_KEYWORDS = frozenset({"MJD-OBS", "DATE-OBS", "TPL.EXPNO", "ARCFILE"})
 
 
@@ -58,7 +56,7 @@ class Block:
         return tuple(sorted({int(c.producer) for c in chosen if c.producer is not None}))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cascade:
     """All blocks with their dependencies.
 
@@ -97,11 +95,15 @@ class Cascade:
 
     def level(self, index: int) -> int:
         """Return how many blocks must run one after the other before this one."""
+        return self._levels[index]
+
+    @cached_property
+    def _levels(self) -> Mapping[int, int]:
         levels: dict[int, int] = {}
-        for other in (*self.upstream(index), index):
-            producers = self.blocks[other].producers
-            levels[other] = max((levels[producer] + 1 for producer in producers), default=0)
-        return levels[index]
+        for index in self.order:
+            producers = self.blocks[index].producers
+            levels[index] = max((levels[producer] + 1 for producer in producers), default=0)
+        return levels
 
     def _visit(self, index: int, found: dict[int, None]) -> None:
         """Add a block after all it needs."""
@@ -167,7 +169,7 @@ def cascade(
     pool = Pool.sort(files, virtual, settings)
     resolver = _Resolver(rules, groups, made, pool, settings, plan)
     for index in resolver.starting_points():
-        resolver.resolve(index, None, ())
+        resolver.resolve(index)
     blocks = (resolver.blocks[index] for index in range(len(groups)))
     return Cascade(tuple(blocks), tuple(resolver.cuts))
 
@@ -175,6 +177,14 @@ def cascade(
 def _products(rules: RuleFile, group: Group, settings: OcaSettings) -> list[VirtualProduct]:
     action = rules.actions.get(group.action)
     return [] if action is None else products(action, group, settings)
+
+
+class _UnresolvedError(Exception):
+    """A block asks for the product of another that has not been associated yet."""
+
+    def __init__(self, producer: int) -> None:
+        super().__init__(producer)
+        self.producer = producer
 
 
 @dataclass(slots=True)
@@ -190,6 +200,7 @@ class _Resolver:
     blocks: dict[int, Block] = field(default_factory=dict)
     # A dict keeps the order found and drops repeats.
     cuts: dict[tuple[int, ...], None] = field(default_factory=dict)
+    cut_at: set[int] = field(default_factory=set)
     mixed: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def starting_points(self) -> list[int]:
@@ -198,23 +209,38 @@ class _Resolver:
             range(len(self.groups)), key=lambda index: not _has_target(self.groups[index])
         )
 
-    def resolve(self, index: int, target_mjd: float | None, path: tuple[int, ...]) -> Block:
-        """Return a block with its calibrations; `path` are the blocks that wait for it."""
-        if index not in self.blocks:
-            self.blocks[index] = self._associated(index, target_mjd, path)
-        return self.blocks[index]
+    def resolve(self, start: int) -> None:
+        """Associate a block, and before it whatever it turns out to need."""
+        # No recursion: a series of darks, each made with the one before, is as long as the archive.
+        path = {} if start in self.blocks else {start: self._target_of(start, None)}
+        while path:
+            index, target_mjd = next(reversed(path.items()))
+            try:
+                self.blocks[index] = self._associated(index, target_mjd, path)
+                path.popitem()
+            except _UnresolvedError as error:
+                # Asked again when that one is there.
+                path[error.producer] = self._target_of(error.producer, target_mjd)
 
-    def _associated(self, index: int, target_mjd: float | None, path: tuple[int, ...]) -> Block:
+    def _target_of(self, index: int, target_mjd: float | None) -> float | None:
+        """Return the time of the target that a block is run for; None measures from the block."""
+        group = self.groups[index]
+        if target_mjd is None and self.settings.delta_from is DeltaFrom.TARGET:
+            return group.reference.mjd if _has_target(group) else None
+        return target_mjd
+
+    def _associated(
+        self, index: int, target_mjd: float | None, path: Mapping[int, float | None]
+    ) -> Block:
+        """Return a block with its calibrations; the last of `path`, the others wait for it."""
         group = self.groups[index]
         made = tuple(self.made[index])
         action = self.rules.actions.get(group.action)
         if action is None:
             return Block(index, group, made, (), (f"no action is called {group.action}",))
-        if target_mjd is None and self.settings.delta_from is DeltaFrom.TARGET:
-            target_mjd = group.reference.mjd if _has_target(group) else None
 
         def accept(candidate: Candidate) -> bool:
-            return self._may_feed(candidate, (*path, index), target_mjd)
+            return self._may_feed(candidate, index, path)
 
         found = associate(
             action,
@@ -229,20 +255,21 @@ class _Resolver:
         doubts = tuple(self._doubts(action, found))
         return Block(index, group, made, tuple(found), reasons, doubts)
 
-    def _may_feed(
-        self, candidate: Candidate, path: tuple[int, ...], target_mjd: float | None
-    ) -> bool:
-        """Decide on a candidate that the last block of a path would take next."""
+    def _may_feed(self, candidate: Candidate, index: int, path: Mapping[int, float | None]) -> bool:
+        """Decide on a candidate that a block, the last of a path, would take next."""
         if candidate.producer is None:
             return True
         producer = int(candidate.producer)
         if producer in path:
-            self.cuts[path[path.index(producer) :]] = None
+            # One circle for a block: where every dark asks for any other there are very many.
+            if index not in self.cut_at:
+                waiting = list(path)
+                self.cuts[tuple(waiting[waiting.index(producer) :])] = None
+                self.cut_at.add(index)
             return False
-        if len(path) >= _DEEPEST:
-            return False
-        block = self.resolve(producer, target_mjd, path)
-        return block.is_complete or self.settings.count_incomplete_producers
+        if producer not in self.blocks:
+            raise _UnresolvedError(producer)
+        return self.blocks[producer].is_complete or self.settings.count_incomplete_producers
 
     def _reasons(self, group: Group, matches: Sequence[Match]) -> list[str]:
         reasons = [match.text for match in matches if match.is_missing]

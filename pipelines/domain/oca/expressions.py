@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
+from .patterns import may_hang
 from .tokens import REFERENCE_PREFIX, Cursor, Kind, number, unquote
 from .tree import (
     And,
@@ -87,6 +88,8 @@ class ExpressionParser:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError) as error:
             self._cursor.fail(f"a regular expression that can be read ({error})")
+        if may_hang(pattern):
+            self._cursor.fail("a regular expression without repeats of what repeats or has choices")
         self._cursor.advance()
         return Regexp(left, pattern, line)
 

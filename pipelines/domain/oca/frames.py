@@ -65,6 +65,11 @@ class Group:
     awaited
         How many exposures the template has announced that have not come, as long as no later
         template of the instrument has begun; 0 for groups that are not one template.
+    batch
+        The night the group is of; what its own night makes counts as certified.
+    waits_for_template
+        Whether its rule is about templates that are complete (SIG.TEMPLATE, LF.*): it is not to be
+        processed while it awaits exposures. Groups of other rules may be, and again later.
     is_alone
         Whether its one file is a group because nothing it could share was asked for: only the file
         itself tells the group from others.
@@ -81,6 +86,7 @@ class Group:
     select_line: int
     awaited: int = 0
     batch: str = ""
+    waits_for_template: bool = False
     is_alone: bool = False
     nth_select: int = 0
 

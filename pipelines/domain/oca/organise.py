@@ -182,11 +182,16 @@ def _key_value(name: str, frame: Frame, seen: Keywords, settings: OcaSettings) -
         # Files that never went through an archive must not all fall into one group.
         return str(frame.id)
     if value is None and name == "NIGHT":
-        return _night(frame.mjd, settings)
+        return night_text(frame.mjd, settings)
     return value.rstrip(" ") if isinstance(value, str) else value
 
 
-def _night(mjd: float | None, settings: OcaSettings) -> str | None:
+def night_text(mjd: float | None, settings: OcaSettings = DEFAULT_SETTINGS) -> str | None:
+    """Return the night of a date, None without one.
+
+    >>> night_text(57080.449), night_text(1e10)
+    ('2015-02-26', None)
+    """
     try:
         return None if mjd is None else night_of(mjd, settings.night_rollover_hour).isoformat()
     except OverflowError:
@@ -208,4 +213,5 @@ def _group(
     return Group(
         select.action, plan.label, plan.prefix, key, frames, plan.min_ret, select.line, awaited,
         is_alone=is_alone, nth_select=plan.nth_select,
+        waits_for_template=plan.is_by_template,
     )  # fmt: skip

@@ -8,6 +8,7 @@ suffers, and leaves out what lies beyond every window or on the other side of an
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .products import made_category
 from .tree import Expression
 
 
@@ -42,10 +43,13 @@ class Breakpoint:
         >>> exchange = Breakpoint(57080.0, "detector exchanged", frozenset({"MASTER_BIAS"}))
         >>> exchange.parts("MASTER_BIAS", 57079.0, 57081.0)
         True
+        >>> exchange.parts("MASTER_BIAS_WKF", 57079.0, 57081.0)
+        True
         >>> exchange.parts("MASTER_FLAT", 57079.0, 57081.0)
         False
         """
-        if self.categories and category not in self.categories:
+        # What only this run may make is of the category it will have on disk.
+        if self.categories and self.categories.isdisjoint({category, made_category(category)}):
             return False
         return min(one_mjd, other_mjd) < self.mjd <= max(one_mjd, other_mjd)
 

@@ -20,9 +20,9 @@ REFERENCE_PREFIX = "inputFile."
 _KEYWORD = r"[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*(?:-[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)?"
 _TOKEN = re.compile(
     rf"""
-    (?P<BLANK>   [ \t\f\v]+ | //[^\n]* )
-  | (?P<LINES>   \n[ \t\f\v\n]* | /\*.*?\*/ )
-  | (?P<STRING>  "(?:[^"\\\n]|\\[^\n])*" )
+    (?P<BLANK>   [ \t\f\v]+ | //[^\n\0]* )
+  | (?P<LINES>   \n[ \t\f\v\n]* | /\*[^\0]*?\*/ )
+  | (?P<STRING>  "(?:[^"\\\n\0]|\\[^\n\0])*" )
   | (?P<KEYWORD> (?:inputFile\.)?{_KEYWORD} )
   | (?P<WORD>    [a-z_][A-Za-z0-9_]* )
   | (?P<NUMBER>  (?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)? )

@@ -7,7 +7,6 @@ and have no order.
 
 import math
 import operator
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -116,5 +115,21 @@ def like_test(pattern: str) -> Callable[[str], bool]:
         return lambda text: text.startswith(first)
     if not middle and not first:
         return lambda text: text.rstrip(" ").endswith(last)
-    parts = re.compile(".*".join(map(re.escape, [first, *middle, last])), re.DOTALL)
-    return lambda text: parts.fullmatch(text.rstrip(" ")) is not None
+    return lambda text: _holds_in_order(text.rstrip(" "), first, middle, last)
+
+
+def _holds_in_order(text: str, first: str, middle: list[str], last: str) -> bool:
+    """Tell whether a text begins with one part, ends with another and holds others in between.
+
+    Each part where it is first found leaves most room for the next: no regular expression, which
+    would try them everywhere.
+    """
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    place, end = len(first), len(text) - len(last)
+    for part in middle:
+        found = text.find(part, place, end)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True

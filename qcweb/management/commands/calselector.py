@@ -13,7 +13,13 @@ from pipelines.services.instruments import NoRulesError
 from pipelines.services.oca_report import read_frames
 from pipelines.services.roots import Roots
 from pipelines.services.trees import NoTreeError, tree_from_files, tree_of
-from qcweb.management.base import DatabaseCommand, read_oca_settings, read_plan, read_rules
+from qcweb.management.base import (
+    DatabaseCommand,
+    read_oca_settings,
+    read_plan,
+    read_rules,
+    refused_rules,
+)
 
 MODES = {"raw2raw": Mode.RAW2RAW, "raw2master": Mode.RAW2MASTER}
 
@@ -79,14 +85,9 @@ class Command(DatabaseCommand):
         frames, unread = read_frames(rules, paths, settings)
         for one in unread:
             self.stderr.write(f"{one.path}: {one.reason}")
-        return tree_from_files(
-            rules,
-            frames,
-            file,
-            read_plan(options["levels"]),
-            settings,
-            MODES[options["mode"]],
-        )
+        plan, mode = read_plan(options["levels"]), MODES[options["mode"]]
+        with refused_rules(options["rules"]):
+            return tree_from_files(rules, frames, file, plan, settings, mode)
 
 
 def _is_tree(file: str) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from pipelines.services import oca_report
-from pipelines.services.ingest import find_frames
-from qcweb.management.base import read_oca_settings, read_plan, read_rules
+from pipelines.services.ingest import find_frames, printable
+from qcweb.management.base import read_oca_settings, read_plan, read_rules, refused_rules
 
 
 class Command(BaseCommand):
@@ -52,8 +52,9 @@ class Command(BaseCommand):
         return all("error" not in report for report in reports)
 
     def _classify(self, options: dict[str, Any]) -> bool:
+        settings = read_oca_settings(options["settings_chosen"])
         frames, unread = oca_report.read_frames(
-            read_rules(options["rules"]), _files(options["paths"])
+            read_rules(options["rules"]), _files(options["paths"]), settings
         )
         for frame in frames:
             self.stdout.write(json.dumps(oca_report.classified(frame)))
@@ -68,9 +69,9 @@ class Command(BaseCommand):
             masters, more = oca_report.read_frames(rules, _files([options["calib"]]), settings)
             unread += more
         plan = read_plan(options["levels"])
-        self.stdout.write(
-            json.dumps(oca_report.organised(rules, raws, masters, plan, settings), indent=1)
-        )
+        with refused_rules(options["rules"]):
+            report = oca_report.organised(rules, raws, masters, plan, settings)
+        self.stdout.write(json.dumps(report, indent=1))
         return self._say_unread(unread)
 
     def _say_unread(self, unread: list[oca_report.Unread]) -> bool:
@@ -80,12 +81,13 @@ class Command(BaseCommand):
 
 
 def _in_words(report: oca_report.Report) -> str:
+    file = printable(Path(report["file"]))
     if error := report.get("error"):
         if not error["line"]:
-            return f"{report['file']}: {error['expected']}"
-        return f"{report['file']}:{error['line']}:{error['column']}: {error['message']}"
+            return f"{file}: {error['expected']}"
+        return f"{file}:{error['line']}:{error['column']}: {error['message']}"
     return (
-        f"{report['file']}: {report['rules']} rules, {report['selects']} selects, "
+        f"{file}: {report['rules']} rules, {report['selects']} selects, "
         f"{report['actions']} actions, {len(report['warnings'])} warnings"
     )
 

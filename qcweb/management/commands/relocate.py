@@ -1,6 +1,9 @@
 """Says where a named directory of frames is now; frames keep their place below it."""
 
+import errno
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count, Q
 
 from pipelines.models import Root
-from pipelines.services.roots import RootError, find_root, relocate
+from pipelines.services.roots import Inspection, RootError, find_root, relocate
 from qcweb.management.base import DatabaseCommand
 
 # More lines than this say nothing more.
@@ -36,9 +39,11 @@ class Command(DatabaseCommand):
         try:
             root = find_root(options["name"])
             if options["rename"]:
-                self._rename(root, options["rename"])
+                self._check_name(options["rename"])
             if options["directory"] is not None:
                 self._relocate(root, options["directory"], move=options["move"])
+            if options["rename"]:
+                self._rename(root, options["rename"])
         except RootError as error:
             raise CommandError(str(error)) from error
         if options["directory"] is None and not options["rename"]:
@@ -56,32 +61,74 @@ class Command(DatabaseCommand):
         if not roots:
             self.stdout.write("No frames are registered yet.")
 
-    def _rename(self, root: Root, name: str) -> None:
+    def _check_name(self, name: str) -> None:
         if Root.objects.filter(name=name).exists():
             raise RootError(f"There is a root {name!r} already.")
         if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 64:
             raise RootError(f"{name!r}: expected letters, digits, - and _, at most 64.")
+
+    def _rename(self, root: Root, name: str) -> None:
         old, root.name = root.name, name
         root.save(update_fields=["name"])
         self.stdout.write(f"{old} is called {name} now.")
 
     def _relocate(self, root: Root, directory: Path, *, move: bool) -> None:
         target = directory.expanduser().absolute()
-        if move:
-            if target.exists():
-                raise RootError(f"{target} exists: --move needs a new directory.")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(root.path, target)
+        if not move:
+            found = self._try(root, target)
+        else:
+            with _moved(Path(root.path), target):
+                found = self._try(root, target)
+        back = f", {found.n_back} that were gone are back" if found.n_back else ""
+        self.stdout.write(f"{root.name}: {found.n_files} frames below {target.resolve()}{back}.")
+
+    def _try(self, root: Root, target: Path) -> Inspection:
         found = relocate(root, target.resolve())
         for lack in found.lacks[:MAX_LINES]:
             self.stderr.write(str(lack))
         if found.lacks:
-            if move:
-                shutil.move(target, root.path)
             raise RootError(
                 f"{len(found.lacks)} of {found.n_files} frames are not as registered below "
                 f"{target}. Nothing has changed. Move the files first; frames that are lost: run "
                 f"verify --root {root.name}, then relocate."
             )
-        back = f", {found.n_back} that were gone are back" if found.n_back else ""
-        self.stdout.write(f"{root.name}: {found.n_files} frames below {target.resolve()}{back}.")
+        return found
+
+
+@contextmanager
+def _moved(source: Path, target: Path) -> Iterator[None]:
+    """Move a directory; whatever goes wrong then moves it back."""
+    if target.exists():
+        raise RootError(f"{target} exists: --move needs a new directory.")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise RootError(f"{target} lies in {source} itself.")
+    is_copy = _bring(source, target)
+    try:
+        yield
+    except BaseException:
+        if is_copy:
+            shutil.rmtree(target, ignore_errors=True)
+        else:
+            target.rename(source)
+        raise
+    if is_copy:
+        # Only now: until the root was there, its files were these.
+        shutil.rmtree(source, ignore_errors=True)
+
+
+def _bring(source: Path, target: Path) -> bool:
+    """Move a directory, or copy it to another disk; say which."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise RootError(f"{source}: {error.strerror}. Nothing has changed.") from error
+    else:
+        return False
+    try:
+        shutil.copytree(source, target, symlinks=True)
+    except (OSError, shutil.Error) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise RootError(f"{source} could not be copied: {error}. Nothing has changed.") from error
+    return True

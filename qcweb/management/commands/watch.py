@@ -1,6 +1,8 @@
 """Follows a directory and ingests each frame when it is whole."""
 
+import math
 import time
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,24 @@ from qcweb.management.base import DatabaseCommand, no_directory
 from qcweb.tasks import ask
 
 
+def _seconds(text: str) -> float:
+    found = float(text)
+    if not 0 <= found < math.inf:
+        raise ArgumentTypeError(f"{text}: expected seconds, 0 or more")
+    return found
+
+
 class Command(DatabaseCommand):
     help = "Follow a directory: ingest each frame that has not changed for a while."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("directory", type=Path)
         parser.add_argument(
-            "--quiet", type=float, default=10, metavar="S",
+            "--quiet", type=_seconds, default=10, metavar="S",
             help="seconds without a change before a file counts as whole",
         )  # fmt: skip
         parser.add_argument(
-            "--every", type=float, default=5, metavar="S", help="seconds between two looks"
+            "--every", type=_seconds, default=5, metavar="S", help="seconds between two looks"
         )
         parser.add_argument("--once", action="store_true", help="end when all files are at rest")
 

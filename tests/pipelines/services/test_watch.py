@@ -1,12 +1,15 @@
 """Following a directory: a file is taken when it is whole, once, and again when it changes."""
 
 import io
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from pipelines.models import AssociationBlock, RawFile
+from pipelines.services.ingest import find_frames
 from pipelines.services.watch import Watch
 from tests.frames import BIAS, taken
 
@@ -79,3 +82,25 @@ def test_a_directory_that_never_was_is_an_error(instruments, tmp_path):
     shutil.rmtree(tmp_path)
     with pytest.raises(CommandError, match="there is no such directory"):
         call_command("watch", tmp_path, stdout=io.StringIO())
+
+
+def test_a_folder_that_goes_away_while_it_is_looked_at_is_no_error(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.fits").write_bytes(b"1")
+    scan = os.scandir
+
+    def vanish(path):
+        if Path(path).name == "one" and Path(path).exists():
+            Path(path).rename(tmp_path.with_name("away"))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", vanish)
+    assert list(find_frames(tmp_path)) == [tmp_path / "two" / "a.fits"]
+
+
+@pytest.mark.parametrize("option", ["--quiet", "--every"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "x"])
+def test_a_wait_that_is_none_is_refused(tmp_path, option, value):
+    with pytest.raises(CommandError, match=r"seconds|invalid"):
+        call_command("watch", str(tmp_path), f"{option}={value}", stdout=io.StringIO())

@@ -30,7 +30,7 @@ names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 keyword_names = st.from_regex(
     r"[A-Z][A-Z0-9_]{0,4}(\.[A-Z0-9_]{1,4}){0,2}(-[A-Z]{1,3})?", fullmatch=True
 ).filter(lambda name: name not in {"T", "F"})
-texts = st.text(st.characters(codec="utf-8"), max_size=8)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 numbers = st.integers(0, 10**6) | st.floats(0, 1e30, allow_nan=False)
 values = texts | numbers | st.booleans()
 literals = values.map(Literal)

@@ -151,6 +151,33 @@ def test_rules_that_go_on_from_block_to_block_do_not_exhaust_the_stack(n, step):
     assert set(found.order) == set(range(n))
 
 
+@pytest.mark.parametrize("step", [1, -1])
+def test_each_dark_of_a_long_series_gets_the_one_before_it(step):
+    rules = parse("""
+        action dark { minRet=1; maxRet=1;
+                      select file as D from calibFiles where PRO.CATG=="DARK"
+                          and MJD-OBS < inputFile.MJD-OBS;
+                      product D { PRO.CATG="DARK"; } }
+    """)
+    n = 2000
+    groups = [block("dark", 57000.0 + day) for day in range(n)][::step]
+    found = cascade(rules, groups, [candidate("first", PRO_CATG="DARK", MJD=56999.0)])
+    assert found.cuts == ()
+    last = n - 1 if step == 1 else 0
+    assert found.level(last) == n - 1
+    assert [len(each.producers) for each in found.blocks].count(0) == 1
+
+
+def test_where_every_dark_asks_for_any_other_it_comes_to_an_end():
+    rules = parse("""
+        action dark { minRet=1; maxRet=1; select file as D from calibFiles where PRO.CATG=="DARK";
+                      product D { PRO.CATG="DARK"; } }
+    """)
+    found = cascade(rules, [block("dark", 57000.0 + day) for day in range(300)])
+    assert len(found.order) == 300
+    assert found.cuts
+
+
 TARGETS = parse("""
 action sci { select file as S from calibFiles where PRO.CATG=="STD"; }
 action std { select file as B from calibFiles where PRO.CATG=="MASTER_BIAS";

@@ -180,3 +180,30 @@ def test_classification_only_adds_what_it_reports(rules, keywords):
         assert result.keywords[name] == keywords[name]
     assert result.assigned.items() <= result.keywords.items()
     assert set(result.assigned) <= changed
+
+
+tests = st.sampled_from(["T", "F", 'A=="x"', 'B=="x"', 'C=="x"', "B is undefined"])
+settings_of_rules = st.lists(
+    st.tuples(tests, st.sampled_from("ABC"), st.sampled_from(["x", "y"])), max_size=6
+)
+HOLDS = {
+    "T": lambda found: True,
+    "F": lambda found: False,
+    'A=="x"': lambda found: found.get("A") == "x",
+    'B=="x"': lambda found: found.get("B") == "x",
+    'C=="x"': lambda found: found.get("C") == "x",
+    "B is undefined": lambda found: "B" not in found,
+}
+
+
+@given(settings_of_rules, st.dictionaries(st.sampled_from("AB"), st.sampled_from(["x", "y"])))
+def test_rules_run_in_order_and_the_last_that_holds_wins(rows, keywords):
+    text = "\n".join(f'if {test} then {{ {key}="{value}"; }}' for test, key, value in rows)
+    expected, fired, assigned = dict(keywords), [], {}
+    for line, (test, key, value) in enumerate(rows, 1):
+        if HOLDS[test](expected):
+            fired.append(line)
+            expected[key] = assigned[key] = value
+    result = classify(parse(text), keywords)
+    assert (result.keywords, result.assigned) == (expected, assigned)
+    assert result.fired == tuple(fired)

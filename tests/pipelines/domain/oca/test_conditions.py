@@ -1,5 +1,7 @@
 """Conditions on defined and undefined keywords, on values of all kinds."""
 
+import re
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -287,3 +289,15 @@ def test_equal_and_unequal_exclude_each_other(a, b):
     keywords = {"A": a, "B": b}
     assert holds("A == B", keywords) is not holds("A != B", keywords)
     assert holds("A == B", keywords) is holds("B == A", keywords)
+
+
+def test_a_pattern_with_many_wildcards_is_decided_at_once():
+    test = compile_condition(condition('A like "%a%a%a%a%a%a%a%a%a%a%a%a%a%a%a%a%a%a%a%ab"'))
+    assert not test({"A": "a" * 5000}, {})
+    assert test({"A": "a" * 5000 + "b"}, {})
+
+
+@given(st.text("ab%_", max_size=6), st.text("ab_", max_size=8))
+def test_a_pattern_is_what_a_regular_expression_would_make_of_it(pattern, text):
+    expected = re.fullmatch(".*".join(map(re.escape, pattern.split("%"))), text, re.DOTALL)
+    assert like_test(pattern)(text) == (expected is not None)

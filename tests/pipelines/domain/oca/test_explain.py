@@ -1,6 +1,10 @@
 """Near misses, clashes of kind, and keywords that look misspelt."""
 
+import pytest
+from hypothesis import given, strategies as st
+
 from pipelines.domain.oca import Pool, lint, near_misses, parse, type_clashes
+from pipelines.domain.oca.lint import _resembles, _shapes
 from tests.pipelines.domain.oca.helpers import calib_where, candidate, frame, group_of
 
 REFERENCE = frame("flat", BIN=2, CHIP="blue", MJD=57080.0)
@@ -72,9 +76,21 @@ def test_lint_finds_exchanged_letters_and_lost_parts_of_names():
     ]
 
 
+@pytest.mark.parametrize(
+    "slip", ["INSTRUM", "INSTRUMEE", "INSTRME", "ISNTRUME", "INSTRAME", "DPR.TIPE", "DPR.TYP"]
+)
+def test_lint_finds_a_letter_that_is_lacking_wrong_or_too_many(slip):
+    known = 'if INSTRUME=="X" and INSTRUME=="Y" or DPR.TYPE=="A" and DPR.TYPE=="B" then { A=1; }'
+    meant = "DPR.TYPE" if "." in slip else "INSTRUME"
+    found = lint(parse(f'{known}\nif {slip}=="X" then {{ A=2; }}'))
+    assert f"2: {slip} is used once; is {meant} meant?" in map(str, found)
+
+
 def test_lint_leaves_names_alone_that_merely_look_alike():
     rules = parse("""if DET.NDIT>1 and DET.DIT==1 and DET.DIT==2 then { A=1; }
     if BINX==1 and DET.BINX==2 and DET.BINX==3 and DET.BINY==1 then { A=1; }
+    if INS.FILT1==1 and INS.FILT2==1 and INS.FILT2==2 and DET.WIN.NX==1 and DET.WIN.NX==2
+        and DET.WIN.NY==3 then { A=1; }
     if AB==1 and BC==1 and BC==2 then { A=1; }""")
     assert lint(rules) == []
 
@@ -84,3 +100,12 @@ def test_lint_repeats_the_warnings_of_the_parser_in_order_of_lines():
         "action idle { }\nif MJD-OBS>1 and MJD-OBS>2 and MDJ-OBS>3 then { A=1; }\nminRet=1;"
     )
     assert [warning.line for warning in lint(rules)] == [1, 2, 3]
+
+
+names_alike = st.text("AB.", min_size=6, max_size=9)
+
+
+@given(names_alike, names_alike)
+def test_names_that_resemble_each_other_have_a_shape_in_common(name, other):
+    if _resembles(name, other):
+        assert not _shapes(name).isdisjoint(_shapes(other))

@@ -381,3 +381,16 @@ def test_one_rule_puts_a_file_into_one_block_at_most(text, frames):
     ids = [f.id for group in groups for f in group.frames]
     assert len(ids) == len(set(ids))
     assert all(group.frames for group in groups)
+
+
+@given(some_frames)
+def test_grouping_partitions_the_files_a_select_takes(frames):
+    text = "select execute(a) from inputFiles where TPL.START is string group by K,TPL.START;"
+    groups = organise(parse(text), frames)
+    grouped = {f.id: n for n, group in enumerate(groups) for f in group.frames}
+    taken = [f for f in frames if "TPL.START" in f.keywords]
+    assert set(grouped) == {f.id for f in taken}
+    for one in taken:
+        for other in taken:
+            alike = all(one.keywords.get(k) == other.keywords.get(k) for k in ("K", "TPL.START"))
+            assert (grouped[one.id] == grouped[other.id]) is alike

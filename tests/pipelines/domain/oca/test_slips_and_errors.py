@@ -206,3 +206,20 @@ def test_any_run_of_words_parses_or_is_refused_with_a_place(text):
         assert result.expected
     else:
         assert isinstance(result.keywords, frozenset)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a+)+$", "(a*)*b", "(a|aa)+$", "(a?){40}b", "((ab?)c)*", "(?:a{2,})+", "a*a*a*a*a*b"],
+)
+def test_a_regular_expression_that_could_take_for_ever_is_refused(pattern):
+    with pytest.raises(OcaSyntaxError, match="1:13: expected a regular expression without repeats"):
+        parse(f'if A regexp "{pattern}" then {{ B=1; }}')
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["MUSE_[wn]fm_cal_illum", "^(BIAS|DARK)$", r"(\(+)?", "[(+)]+", r"^X.*_[0-9]{2}\\.fits$"],
+)
+def test_other_regular_expressions_are_read(pattern):
+    assert parse(f'if A regexp "{pattern}" then {{ B=1; }}').classification

@@ -145,3 +145,9 @@ def test_any_text_is_cut_or_refused_with_a_place_inside_it(text):
         assert result.column >= 1
     else:
         assert result[-1].kind is Kind.END
+
+
+@pytest.mark.parametrize("text", ['"a\0"', "// a\0\n", "/* a\0 */"])
+def test_a_nul_is_refused_wherever_it_stands_since_no_database_takes_it(text):
+    with pytest.raises(OcaSyntaxError):
+        tokenise(text)
