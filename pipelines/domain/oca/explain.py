@@ -12,7 +12,7 @@ from .needs import index_key
 from .pools import Pool
 from .printer import print_expression
 from .settings import DEFAULT_SETTINGS, OcaSettings
-from .tree import And, Compare, Expression, FileSelect, Keyword, Keywords, RuleFile, walk
+from .tree import Compare, Expression, FileSelect, Keyword, Keywords, RuleFile, conjuncts, walk
 from .values import as_text, kind_of
 
 
@@ -70,17 +70,9 @@ def _distance(mjd: float | None, start: float | None) -> float:
 def _failed(
     condition: Expression | None, keywords: Keywords, reference: Keywords, settings: OcaSettings
 ) -> Iterator[str]:
-    for part in _conjuncts(condition):
+    for part in conjuncts(condition):
         if not compile_condition(part, settings)(keywords, reference):
             yield f"{print_expression(part)} ({_values(part, keywords, reference)})"
-
-
-def _conjuncts(condition: Expression | None) -> Iterator[Expression]:
-    if isinstance(condition, And):
-        for operand in condition.operands:
-            yield from _conjuncts(operand)
-    elif condition is not None:
-        yield condition
 
 
 def _values(part: Expression, keywords: Keywords, reference: Keywords) -> str:

@@ -23,6 +23,7 @@ from .tree import (
     Or,
     Signed,
     Value,
+    conjuncts,
     walk,
 )
 
@@ -124,7 +125,7 @@ def needs_of(
     >>> [round(mjd, 3) for mjd in needs.time_range({"MJD-OBS": 57080.0})], needs.is_all
     ([57073.0, inf], False)
     """
-    parts = list(_conjuncts(condition))
+    parts = list(conjuncts(condition))
     joins = {part: join for part in parts if (join := _join(part)) is not None}
     rest = [part for part in parts if part not in joins]
     bounds = [bound for part in rest for bound in _bounds(part, settings, is_strict=is_strict)]
@@ -201,14 +202,6 @@ def join_value(value: Value | None) -> JoinValue | None:
     if value is None or value != value:
         return None
     return (isinstance(value, bool), value)
-
-
-def _conjuncts(condition: Expression | None) -> Iterator[Expression]:
-    if isinstance(condition, And):
-        for operand in condition.operands:
-            yield from _conjuncts(operand)
-    elif condition is not None:
-        yield condition
 
 
 def _join(part: Expression) -> Join | None:

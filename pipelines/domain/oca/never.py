@@ -25,6 +25,7 @@ from .tree import (
     RuleFile,
     Select,
     Value,
+    conjuncts,
 )
 from .values import is_number, same
 
@@ -85,7 +86,7 @@ def _why_never(node: Expression, given: _Given) -> str | None:
     """Say why a condition cannot hold; None if it might."""
     match node:
         case And():
-            parts = list(_conjuncts(node))
+            parts = list(conjuncts(node))
             found = [reason for part in parts if (reason := _why_never(part, given))]
             return found[0] if found else _contradiction(parts)
         case Or(operands):
@@ -104,14 +105,6 @@ def _not_given(name: str, value: str, given: _Given) -> str | None:
     if known is None or value.rstrip(" ") in known:
         return None
     return f'no rule gives {name} the value "{value}"'
-
-
-def _conjuncts(node: Expression) -> Iterator[Expression]:
-    if isinstance(node, And):
-        for operand in node.operands:
-            yield from _conjuncts(operand)
-    else:
-        yield node
 
 
 def _contradiction(parts: Sequence[Expression]) -> str | None:

@@ -285,6 +285,19 @@ def walk(node: Any) -> Iterator[Any]:
             yield from walk(getattr(node, name))
 
 
+def conjuncts(condition: "Expression | None") -> Iterator["Expression"]:
+    """Yield the parts of a condition all of which have to hold.
+
+    >>> [part.name for part in conjuncts(And((Keyword("A"), And((Keyword("B"),)))))]
+    ['A', 'B']
+    """
+    if isinstance(condition, And):
+        for operand in condition.operands:
+            yield from conjuncts(operand)
+    elif condition is not None:
+        yield condition
+
+
 _NODES: tuple[type[Any], ...] = (
     *(Literal, Keyword, Signed, Arithmetic, Compare, Like, Regexp, Is, Between, Not, And, Or),
     *(Assignment, ClassRule, Select, FileSelect, RecipeRule, ProductRule, Action, RuleFile),
