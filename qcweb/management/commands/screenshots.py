@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from pipelines.models import AssociationBlock
+from pipelines.models import AssociationBlock, RawFile
 from qcweb.supervisor import supervised, wait_for_page
 
 TARGET = Path("docs/images")
@@ -28,6 +28,9 @@ class Command(BaseCommand):
             "home": "/",
             "night": f"/nights/CCDCAM/{night}/",
             "report": "/reports/CCDCAM/read_noise/",
+            "frame": f"/frames/{_frame()}/",
+            "plan": "/plan/CCDCAM/",
+            "cascade": f"/nights/CCDCAM/{night}/cascade/",
         }
         with supervised(settings.HCM_DATA_DIR / "logs") as supervisor:
             port = _free_port()
@@ -49,6 +52,15 @@ class Command(BaseCommand):
                 page.screenshot(path=target / f"{name}.png")
                 self.stdout.write(f"{TARGET / name}.png")
             browser.close()
+
+
+def _frame() -> int:
+    """Return a flat of the newest night: there is something to see on it."""
+    flats = RawFile.objects.filter(instrument__name="CCDCAM", raw_type="FLAT").order_by("-mjd_obs")
+    found = flats.values_list("pk", flat=True).first()
+    if found is None:
+        raise CommandError("There is no flat of CCDCAM. Run: make demo ARGS=--no-server")
+    return found
 
 
 def _free_port() -> int:
