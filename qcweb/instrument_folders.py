@@ -203,12 +203,25 @@ def _read(path: Path) -> str:
     return text
 
 
+def of_another_folder(folder: InstrumentFolder) -> str:
+    """Return where an instrument of that name was loaded from, if elsewhere and still there."""
+    stored = Instrument.objects.filter(name=folder.definition.name).first()
+    if stored is None or not stored.folder or stored.folder == str(folder.path.resolve()):
+        return ""
+    return stored.folder if Path(stored.folder, "instrument.toml").exists() else ""
+
+
 def load_folder(folder: InstrumentFolder, at: dt.datetime) -> Instrument:
     """Write a folder to the database: all of it or nothing."""
     _refuse_what_belongs_to_others(folder)
     with transaction.atomic():
         instrument = load_instrument(
-            folder.definition, folder.rules, folder.levels, folder.digest, at
+            folder.definition,
+            folder.rules,
+            folder.levels,
+            folder.digest,
+            str(folder.path.resolve()),
+            at,
         )
         load_definitions(instrument, folder.tables, folder.score_rules, folder.reports, at)
     return instrument

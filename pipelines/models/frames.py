@@ -61,6 +61,9 @@ class RawFile(models.Model):
     size = models.PositiveBigIntegerField(help_text="bytes, uncompressed")
     header_digest = models.CharField(max_length=64)
     checksum = models.CharField(max_length=64, blank=True, help_text="sha256 of the file")
+    checksum_tried_at = models.DateTimeField(
+        null=True, help_text="when it could not be had: the file was not what was registered"
+    )
     compression = models.CharField(
         max_length=2, choices=Compression.choices, default=Compression.NONE, blank=True
     )
@@ -109,6 +112,7 @@ class RawFile(models.Model):
             models.Index(fields=["name"], name="raw_file_by_name"),
             models.Index(fields=["-mjd_obs"], name="raw_file_newest_first"),
             models.Index(fields=["instrument", "-mjd_obs"], name="raw_file_of_instrument"),
+            models.Index(fields=["night"], name="raw_file_gone", condition=~Q(gone_at=None)),
             models.Index(
                 fields=["instrument", "pro_catg"],
                 name="raw_file_master",

@@ -39,6 +39,7 @@ class Instrument(models.Model):
     # How this instrument reads what OCA leaves open, where it differs from the defaults.
     oca = models.JSONField(default=dict)
     digest = models.CharField(max_length=64, help_text="sha256 of the folder's files")
+    folder = models.TextField(blank=True, help_text="where it was loaded from")
     loaded_at = models.DateTimeField()
 
     class Meta:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from .frames import RawFile
 from .instruments import Instrument
 
 
@@ -16,6 +17,8 @@ class NightEventKind(models.TextChoices):
     CLOSED = "CLOSED", "closed"
     REOPENED = "REOPENED", "reopened"
     CALIBRATED = "CALIBRATED", "daytime calibrations finished"
+    HIDDEN = "HIDDEN", "frame hidden"
+    SHOWN = "SHOWN", "frame shown again"
 
 
 class NightEventQuerySet(models.QuerySet["NightEvent"]):
@@ -41,6 +44,9 @@ class NightEvent(models.Model):
     )
     decided_at = models.DateTimeField()
     comment = models.TextField(blank=True)
+    raw_file = models.ForeignKey(
+        RawFile, models.PROTECT, null=True, related_name="events", help_text="that was hidden"
+    )
     # What was left when it was closed: {"to review": 2, "failed": 1}.
     left = models.JSONField(default=dict)
 

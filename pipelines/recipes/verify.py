@@ -169,7 +169,7 @@ def _made_file(job_dir: Path, name: str, category: str) -> MadeFile:
         raise UnusableError(Kind.PRODUCT, f"The recipe lists {name}, which does not exist.")
     try:
         keywords = read_fits(path, {"DATAMD5", "PRO.CATG"})
-        _verify_sums(path)
+        verify_sums(path)
     except (FitsError, OSError, AstropyWarning) as error:
         raise UnusableError(Kind.PRODUCT, f"Product {name} is damaged: {error}") from error
     if keywords.problem:
@@ -183,7 +183,14 @@ def _made_file(job_dir: Path, name: str, category: str) -> MadeFile:
     )
 
 
-def _verify_sums(path: Path) -> None:
+def verify_sums(path: Path) -> None:
+    """Compare the data of a product with the sums in its own header.
+
+    Raises
+    ------
+    FitsError
+        They do not fit.
+    """
     with fits.open(path) as hdus:
         for n, hdu in enumerate(hdus):
             # 0: the sum is there and wrong. 2 says that there is none to compare.

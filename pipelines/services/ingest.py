@@ -380,7 +380,8 @@ def _place(frame: RawFile, alike: list[RawFile], new: list[RawFile]) -> FileRepo
 def _same_again(same: RawFile, frame: RawFile) -> FileReport:
     """Keep a known frame; one that was gone is where it is found now."""
     is_same_file = same.full_path == frame.full_path
-    if is_same_file or same.gone_at is not None:
+    has_moved = not is_same_file and not same.full_path.exists()
+    if is_same_file or has_moved:
         now: dict[str, object] = {
             "root_id": frame.root_id, "path": frame.path, "modified_ns": frame.modified_ns,
             "compression": frame.compression, "gone_at": None,
@@ -389,7 +390,8 @@ def _same_again(same: RawFile, frame: RawFile) -> FileReport:
             if frame.compression != same.compression:
                 now["checksum"] = ""  # it was of the other file
             RawFile.objects.filter(pk=same.pk).update(**now)
-    return FileReport(frame.full_path, Done.KNOWN, "" if is_same_file else f"as {same.name}")
+    note = f"was {printable(same.full_path)}" if has_moved else f"as {printable(same.full_path)}"
+    return FileReport(frame.full_path, Done.KNOWN, "" if is_same_file else note)
 
 
 def _replace(stored: RawFile, frame: RawFile) -> None:

@@ -20,6 +20,7 @@ def load_instrument(
     rules: Sequence[RuleText],
     levels: str,
     digest: str,
+    folder: str,
     at: dt.datetime,
 ) -> Instrument:
     """Write an instrument, its raw types and, when they changed, new versions of its rules."""
@@ -45,6 +46,7 @@ def load_instrument(
                 },
                 "oca": definition.oca,
                 "digest": digest,
+                "folder": folder,
                 "loaded_at": at,
             },
         )

@@ -119,18 +119,25 @@ def reopen_night(
 
 
 def reopen_for_arrivals(instrument: Instrument, night: dt.date, at: dt.datetime) -> None:
-    """Open a closed night when frames have come that nobody has seen."""
-    state = state_of(instrument, night)
-    if not state.is_closed or state.entry is None:
-        return
-    n = (
-        RawFile.objects.of_night(instrument, night)
-        .filter(organised_at=None, recorded_at__gt=state.entry.decided_at)
-        .count()
-    )
+    """Open a closed night when frames have come that nobody has organised yet."""
+    n = RawFile.objects.of_night(instrument, night).filter(organised_at=None).count()
     if n:
         word = "frame has" if n == 1 else "frames have"
-        _add(instrument, night, NightEventKind.REOPENED, None, f"{n} {word} arrived", at, {})
+        reopen_changed(instrument, night, f"{n} {word} arrived", at)
+
+
+def reopen_changed(instrument: Instrument, night: dt.date, what: str, at: dt.datetime) -> None:
+    """Open a night if it is closed, because something of it has changed; the entry says what."""
+    if state_of(instrument, night).is_closed:
+        _add(instrument, night, NightEventKind.REOPENED, None, what, at, {})
+
+
+def note_frame(
+    frame: RawFile, kind: NightEventKind, by: User, reason: str, at: dt.datetime
+) -> None:
+    """Keep in a night's history that a frame was hidden, or shown again."""
+    event = _add(frame.instrument, frame.night, kind, by, reason, at, {})
+    NightEvent.objects.filter(pk=event.pk).update(raw_file=frame)
 
 
 def note_calibrated(

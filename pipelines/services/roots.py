@@ -1,7 +1,6 @@
 """Named directories of frames: where they are, whether all is there, and moving them."""
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from pipelines.fits import FitsError
 from pipelines.models import Product, RawFile, Root
+from pipelines.recipes.verify import verify_sums
+
+from .checksums import sha256
 
 _NO_SLUG = re.compile(r"[^A-Za-z0-9_-]+")
 # Rows looked at between two writes, so that other writers do not wait.
@@ -102,6 +105,8 @@ class Inspection:
     n_files: int = 0
     lacks: list[Lack] = field(default_factory=list)
     n_back: int = 0
+    # Files that no checksum is known of, so that nobody can tell whether they have changed.
+    n_unknown: int = 0
 
 
 def verify_root(root: Root, at: dt.datetime, *, with_checksums: bool = False) -> Inspection:
@@ -114,6 +119,7 @@ def verify_root(root: Root, at: dt.datetime, *, with_checksums: bool = False) ->
             path = Path(root.path) / frame.path
             what = lack_of(frame, path, with_checksum=with_checksums)
             found.n_files += 1
+            found.n_unknown += with_checksums and not frame.checksum and not what
             if what:
                 found.lacks.append(Lack(frame.name, path, what))
             if what == GONE and frame.gone_at is None:
@@ -144,18 +150,13 @@ def lack_of(frame: RawFile, path: Path, *, with_checksum: bool = False) -> str:
     if not with_checksum or len(frame.checksum) != 64:
         return ""
     try:
-        return "" if _sum(path) == frame.checksum else "its content has changed (SHA-256)"
+        return "" if sha256(path) == frame.checksum else "its content has changed (SHA-256)"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
 
 
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def verify_products() -> Inspection:
-    """Look at every product of a block's present result."""
+def verify_products(*, with_checksums: bool = False) -> Inspection:
+    """Look at every product of a block's present result; with sums also at its data."""
     found = Inspection()
     products = Product.objects.filter(attempt__block__current_attempt=F("attempt"))
     for product in products.iterator(chunk_size=CHUNK):
@@ -168,7 +169,19 @@ def verify_products() -> Inspection:
             continue
         if size != product.size:
             found.lacks.append(Lack(product.name, path, f"{size} bytes, made with {product.size}"))
+        elif with_checksums and (what := _changed_data(path)):
+            found.lacks.append(Lack(product.name, path, what))
     return found
+
+
+def _changed_data(path: Path) -> str:
+    try:
+        verify_sums(path)
+    except FitsError as error:
+        return f"its data have changed: {error.reason}"
+    except (OSError, ValueError, TypeError) as error:
+        return f"cannot be read: {error}"
+    return ""
 
 
 def relocate(root: Root, directory: Path) -> Inspection:

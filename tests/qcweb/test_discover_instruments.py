@@ -254,7 +254,11 @@ def test_who_has_uves_is_told_whose_the_frames_are(instruments, proposed):
 def test_who_has_no_uves_gets_it_under_its_name_and_it_works(settings, tmp_path):
     settings.HCM_INSTRUMENTS_DIRS = []
     assert discover("uves", out=tmp_path / "proposed")[1:] == ("", "")
-    assert load(tmp_path / "proposed") == ("UVES: 1 QC1 tables, 0 score rules, 0 reports\n", "", "")
+    assert load(tmp_path / "proposed") == (
+        "UVES: 1 QC1 tables, 0 score rules, 0 reports, rules version 1\n",
+        "",
+        "",
+    )
     start = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
     bias = Template("UVES", "BIAS", start, 4, "225kHz,1x1,low", arm="BLUE")
     dark = replace(bias, kind="DARK", exptime_s=600.0, start=start + timedelta(minutes=20))

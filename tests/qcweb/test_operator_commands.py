@@ -89,7 +89,7 @@ def test_verify_counts_and_fails_when_something_is_missing(raw):
     path = RawFile.objects.first().full_path
     path.unlink()
     said, errors, last = run("verify", "--root", "raw", "--checksums")
-    assert said == f"raw ({raw}): 3 frames, 1 missing or changed\n"
+    assert said == f"raw ({raw}): 3 frames, 1 missing or changed, 2 without a checksum yet\n"
     assert (errors, last) == (f"{path}: gone from disk\n", "1 files are missing or changed.")
 
 

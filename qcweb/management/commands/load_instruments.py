@@ -7,7 +7,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from qcweb.instrument_folders import FolderError, find_folders, load_folder, read_folder
+from qcweb.instrument_folders import (
+    FolderError,
+    InstrumentFolder,
+    find_folders,
+    load_folder,
+    of_another_folder,
+    read_folder,
+)
 from qcweb.management.base import DatabaseCommand
 
 
@@ -35,18 +42,45 @@ class Command(DatabaseCommand):
             where = ", ".join(map(str, options["directories"] or settings.HCM_INSTRUMENTS_DIRS))
             raise CommandError(f"{where}: no folder with an instrument.toml in it.")
         failed = 0
+        read: dict[str, InstrumentFolder] = {}
         for path in folders:
             try:
                 folder = read_folder(path)
-                if not options["check"]:
-                    load_folder(folder, timezone.now())
             except FolderError as error:
                 failed += 1
                 self.stderr.write(str(error))
-            else:
-                self.stdout.write(
-                    f"{folder.definition.name}: {len(folder.tables)} QC1 tables, "
-                    f"{len(folder.score_rules)} score rules, {len(folder.reports)} reports"
-                )
+                continue
+            # A site's own folder of the same name comes later, and counts.
+            if older := read.pop(folder.definition.name, None):
+                self.stderr.write(f"{older.path}: left out, {path} has the same name and counts.")
+            read[folder.definition.name] = folder
+        for folder in read.values():
+            try:
+                self._load(folder, is_named=bool(options["directories"]), **options)
+            except FolderError as error:
+                failed += 1
+                self.stderr.write(str(error))
         if failed:
             raise CommandError(f"{failed} of {len(folders)} folders refused; they are unchanged.")
+
+    def _load(
+        self, folder: InstrumentFolder, *, is_named: bool, check: bool, **_options: Any
+    ) -> None:
+        """Load one folder and say what it holds, and whether its rules are new."""
+        rules = ""
+        if not check:
+            elsewhere = of_another_folder(folder)
+            if elsewhere and not is_named:
+                raise FolderError(
+                    f"{folder.path}: {folder.definition.name} was loaded from {elsewhere}, and "
+                    "stays so. Name the folder to load it instead."
+                )
+            instrument = load_folder(folder, timezone.now())
+            versions = instrument.rule_sets.filter(superseded_at=None).order_by("version")
+            rules = ", rules version " + ", ".join(
+                str(one) for one in versions.values_list("version", flat=True)
+            )
+        self.stdout.write(
+            f"{folder.definition.name}: {len(folder.tables)} QC1 tables, "
+            f"{len(folder.score_rules)} score rules, {len(folder.reports)} reports{rules}"
+        )

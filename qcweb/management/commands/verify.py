@@ -32,7 +32,9 @@ class Command(DatabaseCommand):
             found = verify_root(root, timezone.now(), with_checksums=options["checksums"])
             lacking += self._say(f"{root.name} ({root.path})", "frames", found)
         if not options["root"]:
-            lacking += self._say("products", "files", verify_products())
+            lacking += self._say(
+                "products", "files", verify_products(with_checksums=options["checksums"])
+            )
         if lacking:
             raise CommandError(f"{lacking} files are missing or changed.")
 
@@ -40,6 +42,7 @@ class Command(DatabaseCommand):
         for lack in found.lacks:
             self.stderr.write(str(lack))
         back = f", {found.n_back} back" if found.n_back else ""
+        back += f", {found.n_unknown} without a checksum yet" if found.n_unknown else ""
         self.stdout.write(
             f"{where}: {found.n_files} {what}, {len(found.lacks)} missing or changed{back}"
         )
