@@ -97,11 +97,14 @@ def read_folder(path: Path) -> InstrumentFolder:
             reports=parse_reports(str(path / "reports.toml"), texts["reports.toml"], by_name),
             digest=_digest([*texts.values(), levels, *(rule.text for rule in rules)]),
         )
-        parse_plan(str(path / LEVELS), levels)
     except DefinitionError as error:
         raise FolderError(str(error)) from error
-    for rule in rules:
-        _check_rules(folder, rule)
+    trees = [_check_rules(folder, rule) for rule in rules]
+    labels = {one.label for tree in trees for action in tree.action_rules for one in action.files}
+    try:
+        parse_plan(str(path / LEVELS), levels, labels)
+    except DefinitionError as error:
+        raise FolderError(str(error)) from error
     return folder
 
 
@@ -129,7 +132,7 @@ def _read_rules(path: Path, definition: InstrumentDefinition, source: str) -> li
     return found
 
 
-def _check_rules(folder: InstrumentFolder, rule: RuleText) -> None:
+def _check_rules(folder: InstrumentFolder, rule: RuleText) -> oca.RuleFile:
     try:
         rules = oca.parse(rule.text)
     except oca.OcaSyntaxError as error:
@@ -141,6 +144,7 @@ def _check_rules(folder: InstrumentFolder, rule: RuleText) -> None:
     _check_names(Path(rule.source), rules)
     if folder.definition.runner == "native":
         _check_recipes(folder, Path(rule.source), rules)
+    return rules
 
 
 def _check_names(file: Path, rules: oca.RuleFile) -> None:

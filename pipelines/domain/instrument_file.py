@@ -148,6 +148,10 @@ def _oca(part: Section) -> dict[str, Any]:
         elif part.raw(name) == _UNLIMITED:
             chosen[name] = part.one_of(name, [_UNLIMITED])
         else:
+            if isinstance(part.raw(name), str):
+                raise part.error(
+                    name, f"{name} = {part.raw(name)!r}: expected a number or unlimited"
+                )
             chosen[name] = int(part.number(name, low=0, high=100_000))
     part.done()
     return chosen

@@ -1,6 +1,7 @@
 """What ``levels.toml`` says: what is wanted more, how near in time, and what parts two times."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from .oca import AssociationPlan, Breakpoint, OcaSyntaxError, Window, parse_condition
 from .oca.tree import Expression
@@ -8,8 +9,13 @@ from .times import datetime_to_mjd
 from .toml_reader import Section, read_toml
 
 
-def parse_plan(file: str, source: str) -> AssociationPlan:
+def parse_plan(file: str, source: str, labels: Collection[str] | None = None) -> AssociationPlan:
     r"""Read windows, alternatives and breakpoints.
+
+    Parameters
+    ----------
+    labels
+        What the rules ask for, to refuse a label that is none of these; None takes any.
 
     Raises
     ------
@@ -32,9 +38,13 @@ def parse_plan(file: str, source: str) -> AssociationPlan:
             raise part.error("label", f"a second entry for {' '.join(filter(None, key))}")
         windows[key] = tuple(_windows(part))
         alternatives[key] = tuple(_alternatives(part))
+        # First: the key that is lacking may be there, and misspelt.
+        part.done()
         if not windows[key] and not alternatives[key]:
             raise part.error("", "plan_days, extended_days or alternatives is needed")
-        part.done()
+        if labels is not None and key[1] not in labels:
+            known = ", ".join(sorted(labels)) or "none"
+            raise part.error("label", f"label = {key[1]!r}: the rules ask for {known}")
     breakpoints = tuple(map(_breakpoint, top.sections("breakpoints")))
     top.done()
     return AssociationPlan(windows, breakpoints, alternatives)

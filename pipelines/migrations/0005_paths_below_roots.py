@@ -4,21 +4,36 @@ from django.utils import timezone
 
 
 def put_frames_below_a_root(apps, schema_editor):
-    """Paths were absolute: they lie below a root that is the whole disk until somebody names one."""
+    """Paths were absolute: they lie below a root that is the whole disk until somebody names one.
+
+    What is known of a frame from its stored keywords goes into its new columns; the rest comes when
+    its directory is ingested again.
+    """
     frames = apps.get_model("pipelines", "RawFile")
     if not frames.objects.filter(root=None).exists():
         return
     root, _ = apps.get_model("pipelines", "Root").objects.get_or_create(
         name="disk", defaults={"path": "/", "recorded_at": timezone.now()}
     )
+    setups = {
+        (one.instrument_id, one.name): one.setup_keywords
+        for one in apps.get_model("pipelines", "RawType").objects.all()
+    }
+    fields = ["root", "path", "pro_catg", "setup"]
     changed = []
-    for frame in frames.objects.filter(root=None).only("pk", "path").iterator(chunk_size=1000):
+    for frame in frames.objects.filter(root=None).iterator(chunk_size=1000):
         frame.root, frame.path = root, frame.path.lstrip("/")
+        if not frame.raw_type:
+            frame.pro_catg = str(frame.keywords.get("PRO.CATG", ""))[:64]
+        names = setups.get((frame.instrument_id, frame.raw_type), [])
+        values = [frame.keywords[name] for name in names if name in frame.keywords]
+        texts = (f"{one:g}" if isinstance(one, float) else str(one) for one in values)
+        frame.setup = "_".join(texts)[:255]
         changed.append(frame)
         if len(changed) == 1000:
-            frames.objects.bulk_update(changed, ["root", "path"])
+            frames.objects.bulk_update(changed, fields)
             changed = []
-    frames.objects.bulk_update(changed, ["root", "path"])
+    frames.objects.bulk_update(changed, fields)
 
 
 def supersede_old_rules(apps, schema_editor):

@@ -32,6 +32,16 @@ class Migration(migrations.Migration):
             name='checksum_tried_at',
             field=models.DateTimeField(help_text='when it could not be had: the file was not what was registered', null=True),
         ),
+        migrations.AddField(
+            model_name='rawfile',
+            name='file_size',
+            field=models.PositiveBigIntegerField(default=0, help_text='bytes on disk when it was read'),
+        ),
+        migrations.AddField(
+            model_name='rawfile',
+            name='is_undated',
+            field=models.BooleanField(default=False, help_text='a table without MJD-OBS; mjd_obs is when it was registered'),
+        ),
         migrations.AlterField(
             model_name='nightevent',
             name='kind',

@@ -59,6 +59,9 @@ class RawFile(models.Model):
     root = models.ForeignKey(Root, models.PROTECT, related_name="raw_files")
     path = models.TextField(help_text="where it was found, below its root")
     size = models.PositiveBigIntegerField(help_text="bytes, uncompressed")
+    file_size = models.PositiveBigIntegerField(
+        default=0, help_text="bytes on disk when it was read"
+    )
     header_digest = models.CharField(max_length=64)
     checksum = models.CharField(max_length=64, blank=True, help_text="sha256 of the file")
     checksum_tried_at = models.DateTimeField(
@@ -69,6 +72,9 @@ class RawFile(models.Model):
     )
     night = models.DateField()
     mjd_obs = models.FloatField()
+    is_undated = models.BooleanField(
+        default=False, help_text="a table without MJD-OBS; mjd_obs is when it was registered"
+    )
     exptime_s = models.FloatField(null=True)
     raw_type = models.CharField(max_length=64, blank=True, help_text="empty: no rule classified it")
     do_catg = models.CharField(max_length=64, blank=True, help_text="its tag for the recipe")

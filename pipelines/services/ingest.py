@@ -12,7 +12,7 @@ from pathlib import Path
 from django.db import transaction
 
 from pipelines.domain import oca
-from pipelines.domain.times import night_of
+from pipelines.domain.times import datetime_to_mjd, night_of
 from pipelines.fits import FitsError, FitsFile, Value, read_fits
 from pipelines.models import Instrument, RawFile, RefusedFile, RuleSet
 
@@ -175,13 +175,16 @@ def _known_files(paths: Sequence[Path], roots: Roots) -> dict[str, tuple[int, in
     Damaged frames and those no rule classifies are read anew: they, or the rules, may be mended.
     """
     placed = {str(path): roots.place(path) for path in paths if _is_utf_8(path)}
+    # Those of before frames were described, too: their file says what they are for.
     found = RawFile.objects.filter(
-        path__in=[one[1] for one in placed.values() if one], problem="", compression="",
+        path__in=[one[1] for one in placed.values() if one],
+        problem="",
         gone_at=None,
-    ).exclude(raw_type="", pro_catg="")  # fmt: skip
+        rule_set__isnull=False,
+    ).exclude(raw_type="", pro_catg="")
     stored = {
         (root, path): (size, when)
-        for root, path, size, when in found.values_list("root", "path", "size", "modified_ns")
+        for root, path, size, when in found.values_list("root", "path", "file_size", "modified_ns")
     }
     return {
         full: stored[one[0].pk, one[1]]
@@ -201,7 +204,7 @@ def _read(
         if known.get(str(path)) == (stat.st_size, stat.st_mtime_ns):
             return FileReport(path, Done.KNOWN)
         frame = _frame(path, read_fits(path, readers.wanted), readers, at)
-        frame.modified_ns = stat.st_mtime_ns
+        frame.modified_ns, frame.file_size = stat.st_mtime_ns, stat.st_size
     except FitsError as error:
         return _refuse(path, error, at)
     except OSError as error:
@@ -231,7 +234,9 @@ def _frame(path: Path, found: FitsFile, readers: _Readers, at: dt.datetime) -> R
             f"INSTRUME is {instrume!r}, which no instrument here has.",
             f"Known are {', '.join(sorted(readers.by_name)) or 'none: load the instruments first'}.",
         )
-    mjd_obs = _number(found.keywords, "MJD-OBS")
+    # A static table may have no date; it ranks behind everything that has one.
+    is_undated = "PRO.CATG" in found.keywords and "MJD-OBS" not in found.keywords
+    mjd_obs = datetime_to_mjd(at) if is_undated else _number(found.keywords, "MJD-OBS")
     if not 0 < mjd_obs < 200000:
         raise FitsError(f"MJD-OBS is {mjd_obs:g}.", "Expected a Modified Julian Date.")
     instrument = reader.instrument
@@ -254,6 +259,7 @@ def _frame(path: Path, found: FitsFile, readers: _Readers, at: dt.datetime) -> R
         compression=path.suffix[1:] if path.suffix in {".gz", ".Z", ".fz"} else "",
         night=night,
         mjd_obs=mjd_obs,
+        is_undated=is_undated,
         exptime_s=float(exptime) if isinstance(exptime, (int, float)) else None,
         rule_set=rule_set,
         problem=found.problem,
@@ -364,6 +370,8 @@ def _place(frame: RawFile, alike: list[RawFile], new: list[RawFile]) -> FileRepo
         if not same.raw_type and frame.raw_type:
             _replace(same, frame)
             return _say(frame)
+        if same.rule_set_id is None and same.pk is not None:
+            _describe_again(same, frame)
         return _same_again(same, frame)
     damaged = next((one for one in alike if one.problem), None)
     if damaged is not None:
@@ -377,6 +385,20 @@ def _place(frame: RawFile, alike: list[RawFile], new: list[RawFile]) -> FileRepo
     return _say(frame)
 
 
+def _describe_again(same: RawFile, frame: RawFile) -> None:
+    """Fill in what was not kept of a frame when it was registered; its class stays what it was."""
+    now = {
+        name: getattr(frame, name)
+        for name in ("pro_catg", "setup", "program_id", "ob_id", "target", "trace", "rule_set",
+                     "is_undated")
+    }  # fmt: skip
+    if same.raw_type:
+        now["pro_catg"] = ""
+    elif frame.pro_catg:
+        now["organised_at"] = None  # blocks may have lacked it
+    RawFile.objects.filter(pk=same.pk).update(**now)
+
+
 def _same_again(same: RawFile, frame: RawFile) -> FileReport:
     """Keep a known frame; one that was gone is where it is found now."""
     is_same_file = same.full_path == frame.full_path
@@ -384,7 +406,7 @@ def _same_again(same: RawFile, frame: RawFile) -> FileReport:
     if is_same_file or has_moved:
         now: dict[str, object] = {
             "root_id": frame.root_id, "path": frame.path, "modified_ns": frame.modified_ns,
-            "compression": frame.compression, "gone_at": None,
+            "file_size": frame.file_size, "compression": frame.compression, "gone_at": None,
         }  # fmt: skip
         if any(getattr(same, name) != value for name, value in now.items()):
             if frame.compression != same.compression:
@@ -396,7 +418,7 @@ def _same_again(same: RawFile, frame: RawFile) -> FileReport:
 
 def _replace(stored: RawFile, frame: RawFile) -> None:
     """Let a stored frame be what is known of it now; its night is organised again."""
-    for name in ("size", "root", "path", "compression", "problem", "modified_ns", "raw_type",
+    for name in ("size", "file_size", "root", "path", "compression", "problem", "modified_ns", "raw_type",
                  "do_catg", "setup", "keywords", "trace", "rule_set", "is_science",
                  "recorded_at"):  # fmt: skip
         setattr(stored, name, getattr(frame, name))

@@ -152,7 +152,9 @@ def _on_disk(instrument: Instrument, actions: list[oca.Action], span: Span) -> l
         found.update({file.pk: file for file in raws.order_by("mjd_obs")})
     return [
         Offer(
-            oca.Candidate(id=file.pk, keywords=file.keywords, mjd=file.mjd_obs),
+            oca.Candidate(
+                id=file.pk, keywords=file.keywords, mjd=None if file.is_undated else file.mjd_obs
+            ),
             file.pro_catg or file.do_catg,
             None,
             file,

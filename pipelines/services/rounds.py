@@ -30,8 +30,7 @@ from pipelines.models import (
 from .associate import associate_blocks
 from .ingest import Done, find_frames, ingest
 from .nights import closed_nights
-from .offers import AWAITS
-from .organise import organise_new, organise_nights
+from .organise import organise_new
 from .process import request_again, worker_name
 from .roots import GONE, lack_of
 
@@ -42,6 +41,8 @@ INCOMING = "incoming"
 LEASE = dt.timedelta(minutes=15)
 # Files younger than this may still be written.
 QUIET_S = 10.0
+# Files looked at between two signs of life.
+FILES_A_BEAT = 500
 # What passes by itself, or when a file comes back. What a recipe refuses it refuses again.
 _MAY_PASS = [
     FailureKind.INPUT,
@@ -54,12 +55,35 @@ _MAY_PASS = [
 RECENT = dt.timedelta(days=14)
 
 
+class LostRoundError(Exception):
+    """Another worker has taken the round over: this one was silent for too long."""
+
+
 @dataclass
 class _Work:
     """What a round has done so far, and the blocks that have something to do now."""
 
+    round_pk: int
+    started_at: dt.datetime
+    started_s: float = field(default_factory=time.monotonic)
     counts: Counter[str] = field(default_factory=Counter)
     to_advance: list[int] = field(default_factory=list)
+
+    @property
+    def now(self) -> dt.datetime:
+        return self.started_at + dt.timedelta(seconds=time.monotonic() - self.started_s)
+
+    def beat(self) -> None:
+        """Say that the round is alive.
+
+        Raises
+        ------
+        LostRoundError
+            It is somebody else's by now.
+        """
+        mine = Round.objects.filter(pk=self.round_pk, finished_at=None)
+        if not mine.update(lease_until=self.now + LEASE):
+            raise LostRoundError("it was silent for too long, and another worker took it over")
 
 
 @dataclass(frozen=True)
@@ -79,7 +103,7 @@ class RoundReport:
             )
         if one.error:
             return f"{one.subject}: failed: {one.error}"
-        said = ", ".join(f"{n} {what}" for what, n in one.found.items() if n)
+        said = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in one.found.items() if n)
         return f"{one.subject}: {said or 'nothing new'}"
 
 
@@ -93,8 +117,7 @@ def run_round(subject: str, at: dt.datetime) -> RoundReport:
     one, is_mine = _claim(subject, at)
     if not is_mine:
         return RoundReport(one, is_older=True)
-    work, error = _Work(), ""
-    started = time.monotonic()
+    work, error = _Work(one.pk, at), ""
     try:
         if subject == INCOMING:
             _look_for_frames(work, at)
@@ -104,10 +127,9 @@ def run_round(subject: str, at: dt.datetime) -> RoundReport:
         error = f"{type(caught).__name__}: {caught}".replace("\x00", "")[:2000]
         raise
     finally:
-        ended = at + dt.timedelta(seconds=time.monotonic() - started)
-        one.finished_at, one.found, one.error = ended, dict(work.counts), error
+        one.finished_at, one.found, one.error = work.now, dict(work.counts), error
         Round.objects.filter(pk=one.pk, finished_at=None).update(
-            finished_at=ended, found=one.found, error=error
+            finished_at=one.finished_at, found=one.found, error=error
         )
     return RoundReport(one, is_older=False, to_advance=work.to_advance)
 
@@ -131,8 +153,8 @@ def _claim(subject: str, at: dt.datetime) -> tuple[Round, bool]:
                 True,
             )
     except IntegrityError:
-        # Another one was faster between the two transactions.
-        return Round.objects.get(subject=subject, finished_at=None), False
+        # Another one was faster between the two transactions; it may be over already.
+        return Round.objects.filter(subject=subject).latest("pk"), False
 
 
 def _look_for_frames(work: _Work, at: dt.datetime) -> None:
@@ -140,9 +162,9 @@ def _look_for_frames(work: _Work, at: dt.datetime) -> None:
         directory = Path(root.path)
         if not directory.is_dir():
             logger.warning("root %s: %s is not there", root.name, directory)
-            work.counts["directories gone"] += 1
+            work.counts["directories_gone"] += 1
             continue
-        report = ingest(_whole_files(directory), at, directory)
+        report = ingest(_whole_files(directory, work), at, directory)
         for done, n in report.counts().items():
             if done != Done.KNOWN:
                 work.counts[str(done)] += n
@@ -150,10 +172,12 @@ def _look_for_frames(work: _Work, at: dt.datetime) -> None:
         work.to_advance += report.to_advance
 
 
-def _whole_files(directory: Path) -> Iterator[Path]:
-    """Yield frames that nobody is writing any more."""
+def _whole_files(directory: Path, work: _Work) -> Iterator[Path]:
+    """Yield frames that nobody is writing any more; a long look stays alive."""
     latest = time.time() - QUIET_S
-    for path in find_frames(directory):
+    for n, path in enumerate(find_frames(directory)):
+        if n % FILES_A_BEAT == 0:
+            work.beat()
         try:
             if path.stat().st_mtime <= latest:
                 yield path
@@ -162,19 +186,12 @@ def _whole_files(directory: Path) -> Iterator[Path]:
 
 
 def _look_after(instrument: Instrument, work: _Work, at: dt.datetime) -> None:
-    waiting = AssociationBlock.objects.filter(
-        instrument=instrument, incomplete_reason__startswith=AWAITS
-    )
-    # Nobody says that a template was broken off: its night is looked at again until it is over.
-    organised = organise_nights(waiting.values_list("instrument", "night").distinct(), at)
-    work.counts["new blocks"] += organised.n_new
-    work.to_advance += organised.to_advance
     organised = organise_new(at, instrument)
     work.counts["new blocks"] += organised.n_new
     work.to_advance += organised.to_advance
-    _complete(instrument, work, at)
-    _try_again(instrument, work, at)
-    _miss_frames(instrument, work, at)
+    for step in (_complete, _try_again, _miss_frames):
+        work.beat()
+        step(instrument, work, at)
 
 
 def _complete(instrument: Instrument, work: _Work, at: dt.datetime) -> None:

@@ -245,7 +245,7 @@ def test_a_night_is_closed_and_opened_again(visit, observatory):
     quinn = visit()
     page = quinn.open(f"/login/?next={observatory.night}")
     quinn.log_in("quinn", "quinn-certifies")
-    page.get_by_role("link", name="Close", exact=True).click()
+    page.get_by_role("link", name="Close the night").click()
     expect(page.get_by_role("heading", name="What is left")).to_be_visible()
     page.get_by_label("Comment").fill("all known")
     page.get_by_role("button", name="Close it all the same").click()

@@ -125,3 +125,28 @@ def test_a_frame_that_nobody_may_read_is_said_and_the_others_are_looked_at(root,
         said = verify("--checksums")
     assert said.count("cannot be read: Permission denied") == 3
     assert said.endswith("3 files are missing or changed.")
+
+
+def test_a_frame_that_comes_while_files_are_copied_stays(root, other_disk, tmp_path, monkeypatch):
+    real = shutil.copytree
+    late = tmp_path / "raw" / "late.fits"
+
+    def copy_and_let_one_come(*args, **options):
+        made = real(*args, **options)
+        late.write_bytes(b"just now")
+        return made
+
+    monkeypatch.setattr(shutil, "copytree", copy_and_let_one_come)
+    relocate("raw", tmp_path / "new", "--move")
+    assert late.read_bytes() == b"just now"
+    assert list((tmp_path / "raw").rglob("*.fits")) == [late]
+    assert len(list((tmp_path / "new").rglob("*.fits"))) == 3
+
+
+def test_a_directory_that_holds_another_root_is_not_moved(root, tmp_path):
+    inner = tmp_path / "raw" / "inner"
+    inner.mkdir()
+    Root.objects.create(name="inner", path=str(inner), recorded_at=timezone.now())
+    with pytest.raises(CommandError, match="Roots inner lie below"):
+        relocate("raw", tmp_path / "new", "--move")
+    assert inner.is_dir()

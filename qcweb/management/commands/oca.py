@@ -69,6 +69,10 @@ class Command(BaseCommand):
             masters, more = oca_report.read_frames(rules, _files([options["calib"]]), settings)
             unread += more
         plan = read_plan(options["levels"])
+        labels = {one.label for action in rules.action_rules for one in action.files}
+        for _, label in sorted({*plan.windows, *plan.alternatives}):
+            if label not in labels:
+                self.stderr.write(f"{options['levels']}: the rules ask for no {label}.")
         with refused_rules(options["rules"]):
             report = oca_report.organised(rules, raws, masters, plan, settings)
         self.stdout.write(json.dumps(report, indent=1))

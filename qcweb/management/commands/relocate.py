@@ -3,7 +3,8 @@
 import errno
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,13 @@ class Command(DatabaseCommand):
         if not move:
             found = self._try(root, target)
         else:
-            with _moved(Path(root.path), target):
+            _refuse_nested(root)
+            with _moved(Path(root.path), target) as moved:
                 found = self._try(root, target)
+            for path in moved.kept:
+                self.stderr.write(
+                    f"{path}: came, or changed, while files were copied; it stays there."
+                )
         back = f", {found.n_back} that were gone are back" if found.n_back else ""
         self.stdout.write(f"{root.name}: {found.n_files} frames below {target.resolve()}{back}.")
 
@@ -95,16 +101,38 @@ class Command(DatabaseCommand):
         return found
 
 
+def _refuse_nested(root: Root) -> None:
+    """Refuse to move what holds other roots: their paths would lead nowhere."""
+    below = [one for one in Root.objects.exclude(pk=root.pk) if _is_below(one, root)]
+    if below:
+        raise RootError(
+            f"Roots {', '.join(one.name for one in below)} lie below {root.path}. Relocate them "
+            "first, or move the files by hand and relocate each."
+        )
+
+
+def _is_below(one: Root, other: Root) -> bool:
+    return Path(one.path).is_relative_to(other.path)
+
+
+@dataclass
+class _Moved:
+    """What stayed behind because it was not what had been copied."""
+
+    kept: list[Path] = field(default_factory=list)
+
+
 @contextmanager
-def _moved(source: Path, target: Path) -> Iterator[None]:
+def _moved(source: Path, target: Path) -> Iterator[_Moved]:
     """Move a directory; whatever goes wrong then moves it back."""
     if target.exists():
         raise RootError(f"{target} exists: --move needs a new directory.")
     if target.resolve().is_relative_to(source.resolve()):
         raise RootError(f"{target} lies in {source} itself.")
     is_copy = _bring(source, target)
+    moved = _Moved()
     try:
-        yield
+        yield moved
     except BaseException:
         if is_copy:
             shutil.rmtree(target, ignore_errors=True)
@@ -113,7 +141,31 @@ def _moved(source: Path, target: Path) -> Iterator[None]:
         raise
     if is_copy:
         # Only now: until the root was there, its files were these.
-        shutil.rmtree(source, ignore_errors=True)
+        moved.kept = _remove_copied(source, target)
+
+
+def _remove_copied(source: Path, target: Path) -> list[Path]:
+    """Remove the files that have been copied as they are; return those that have not."""
+    kept = []
+    for path in sorted(source.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            with suppress(OSError):  # it holds a file that stays
+                path.rmdir()
+        elif _is_same(path, target / path.relative_to(source)):
+            path.unlink()
+        else:
+            kept.append(path)
+    with suppress(OSError):
+        source.rmdir()
+    return kept
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        a, b = one.lstat(), other.lstat()
+    except OSError:
+        return False
+    return (a.st_size, a.st_mtime_ns) == (b.st_size, b.st_mtime_ns)
 
 
 def _bring(source: Path, target: Path) -> bool:

@@ -21,6 +21,7 @@ from pipelines.models import (
     RefusedFile,
     Round,
 )
+from pipelines.services.rounds import INCOMING
 from qcweb.web import looks
 from qcweb.web.looks import Look
 from qcweb.web.nightlines import NightLine, night_lines
@@ -207,7 +208,10 @@ def _service() -> dict[str, object]:
             oldest=Min("changed_at"),
         ),
         # The one recorded last, and no sums over an archive: this page is asked for all day.
-        "last_round": Round.objects.exclude(finished_at=None).order_by("-pk").first(),
+        "frames_gone": RawFile.objects.exclude(gone_at=None).count(),
+        "last_round": Round.objects.filter(subject=INCOMING, finished_at__isnull=False)
+        .order_by("-pk")
+        .first(),
         "last_frame": RawFile.objects.order_by("-pk").values_list("recorded_at", flat=True).first(),
     }
 

@@ -133,3 +133,29 @@ def test_the_beat_asks_for_the_round_of_every_subject(instruments, monkeypatch):
     assert tasks.rounds() == asked == [INCOMING, "CCDCAM", "MUSE", "UVES"]
     assert tasks.one_round("UVES") == "UVES"
     assert Round.objects.get().subject == "UVES"
+
+
+def test_a_long_round_stays_alive_and_one_that_was_taken_over_ends(followed, monkeypatch):
+    taken(followed, BIAS)
+    monkeypatch.setattr(rounds, "FILES_A_BEAT", 1)
+    leases = []
+    real = rounds._Work.beat
+
+    def beat(work):
+        real(work)
+        leases.append(Round.objects.get().lease_until)
+
+    monkeypatch.setattr(rounds._Work, "beat", beat)
+    run_round(INCOMING, AT)
+    assert len(leases) == 3
+    assert leases == sorted(leases)
+    assert leases[-1] > AT + rounds.LEASE
+
+    def lose(work):
+        Round.objects.filter(pk=work.round_pk).update(finished_at=AT, error="taken over")
+        real(work)
+
+    monkeypatch.setattr(rounds._Work, "beat", lose)
+    with pytest.raises(rounds.LostRoundError):
+        run_round(INCOMING, AT + dt.timedelta(hours=1))
+    assert Round.objects.latest("pk").error == "taken over"

@@ -58,7 +58,7 @@ def test_the_closed_night_says_so_wherever_it_is_listed(states, client, post):
     with time_machine.travel(MORNING.replace(hour=14)):
         assert "closed" in [one.text for one in parse(client.get("/")).all(css="st-accepted")]
     links = parse(client.get(NIGHT)).one("header", css="head").one("nav", css="links")
-    assert links.all("a")[-1].text == "Reopen"
+    assert links.all("a")[-1].text == "Reopen the night"
 
 
 def test_a_night_that_has_changed_meanwhile_is_not_closed(states, client, post):
