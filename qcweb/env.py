@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ def number(name: str, default: float, *, low: float, high: float) -> float:
     if not low <= parsed <= high:
         raise ImproperlyConfigured(f"{name}={value!r}: expected {low:g} to {high:g}.")
     return parsed
+
+
+def one_of(name: str, default: str, known: Sequence[str]) -> str:
+    value = os.environ.get(name, default).upper()
+    if value not in known:
+        raise ImproperlyConfigured(f"{name}={value!r}: known are {', '.join(known)}.")
+    return value
 
 
 def words(name: str, default: str = "") -> list[str]:

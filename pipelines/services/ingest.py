@@ -169,6 +169,21 @@ def ingest(paths: Iterable[Path], at: dt.datetime, directory: Path | None = None
     return report
 
 
+def read_again(
+    frames: Iterable[RawFile], at: dt.datetime
+) -> Iterator[tuple[RawFile, RawFile | FitsError]]:
+    """Yield registered frames, each with what its file and the rules of today make of it."""
+    readers = _readers()
+    for frame in frames:
+        try:
+            found = read_fits(frame.full_path, readers.wanted)
+            yield frame, _frame(frame.full_path, found, readers, at)
+        except FitsError as error:
+            yield frame, error
+        except OSError as error:
+            yield frame, FitsError(f"{error.strerror}.", "Put the file back.")
+
+
 def _known_files(paths: Sequence[Path], roots: Roots) -> dict[str, tuple[int, int]]:
     """Return size and time of the plain files that need no reading again.
 
