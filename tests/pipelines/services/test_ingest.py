@@ -327,3 +327,17 @@ def test_a_product_among_the_frames_has_no_raw_type_whatever_its_tag(take, tmp_p
     take(tmp_path)
     assert RawFile.objects.get(name=path.name).raw_type == ""
     assert AssociationBlock.objects.get().block_frames.count() == 2
+
+
+def test_a_compressed_frame_that_is_known_is_not_unpacked_again(take, tmp_path, monkeypatch):
+    import gzip
+
+    from pipelines.services import ingest as module
+
+    directory = taken(tmp_path / "raw", BIAS)
+    for path in list(directory.glob("*.fits")):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert {one.done for one in take(directory).files} == {Done.REGISTERED}
+    monkeypatch.setattr(module, "read_fits", lambda *_: pytest.fail("it was read again"))
+    assert {one.done for one in take(directory).files} == {Done.KNOWN}

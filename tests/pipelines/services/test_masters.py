@@ -85,3 +85,31 @@ def test_the_block_of_the_night_is_nearer_than_the_disk(master, take, tmp_path):
     assert dark.calibrations.get().producer is not None
     assert plan_call(dark, []).raws
     assert len(links_of(dark)) == 1
+
+
+def test_a_table_without_a_date_is_taken_and_ranks_last(master, take, tmp_path):
+    with fits.open(master, mode="update") as hdus:
+        del hdus[0].header["MJD-OBS"]
+    assert [one.done for one in take(master.parent).files] == [Done.MASTER]
+    take(taken(tmp_path / "dark", DARK))
+    dark = AssociationBlock.objects.get(raw_type="DARK")
+    # Its rules ask for a bias of these days: without a date it is none.
+    assert (dark.completeness, RawFile.objects.masters().get().is_undated) == ("INCOMPLETE", True)
+    rules = dark.rule_set
+    rules.text = rules.text.replace("and MJD-OBS > inputFile.MJD-OBS - 5.", "").replace(
+        "and MJD-OBS < inputFile.MJD-OBS + 5.", ""
+    )
+    rules.save()
+    dark.refresh_from_db()
+    RawFile.objects.filter(raw_type="DARK").update(organised_at=None)
+    take(tmp_path / "dark")
+    link = AssociationBlock.objects.get(raw_type="DARK").calibrations.get()
+    assert (link.file.name, link.delta_days) == (master.name, None)
+
+
+def test_what_was_not_kept_of_a_frame_of_before_is_filled_in(master, take):
+    take(master.parent)
+    RawFile.objects.masters().update(pro_catg="", rule_set=None, setup="", trace={})
+    take(master.parent)
+    file = RawFile.objects.masters().get()
+    assert (file.pro_catg, file.rule_set is None) == ("MASTER_BIAS", False)
