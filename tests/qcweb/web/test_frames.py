@@ -4,15 +4,18 @@ import dataclasses
 import datetime as dt
 import gzip
 import io
+import itertools
 import time
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from PIL import Image
 
 from pipelines.models import AssociationBlock, RawFile, Root
+from qcweb.web.private import may_see_header, visible_purpose
 from tests.frames import BIAS, taken
 from tests.qcweb.web.html import parse
 
@@ -391,8 +394,18 @@ def told(client, frame):
         {},
         {"is_science": False, "raw_type": "", "pro_catg": "", "trace": {}},
         {"is_science": False, "raw_type": "BIAS"},
+        {"is_science": False, "raw_type": "", "pro_catg": "SCIENCE_REDUCED", "dpr_catg": ""},
+        {"is_science": False, "raw_type": "ACQUISITION", "dpr_catg": "ACQUISITION"},
+        {"is_science": False, "raw_type": "FOCUS", "dpr_catg": "TECHNICAL"},
     ],
-    ids=["science", "science no rule classifies", "science taken for a bias"],
+    ids=[
+        "science",
+        "science no rule classifies",
+        "science taken for a bias",
+        "science product",
+        "acquisition",
+        "technical",
+    ],
 )
 def test_anybody_sees_neither_header_picture_programme_nor_target(science, client, fields):
     change(science, **fields)
@@ -420,6 +433,52 @@ def test_everybody_sees_them_when_they_are_public(science, client, settings):
 def test_a_calibration_that_no_rule_classifies_is_open(science, client):
     change(science, is_science=False, raw_type="", dpr_catg="CALIB")
     assert told(client, science)[1] == 200
+
+
+PRODUCT = {"is_science": False, "pro_catg": "MASTER_BIAS", "dpr_catg": ""}
+
+
+@pytest.mark.parametrize(
+    ("fields", "science_word", "is_open"),
+    [
+        (PRODUCT | {"program_id": ""}, None, True),
+        (PRODUCT | {"program_id": "60.A-9022(C)"}, False, True),
+        (PRODUCT | {"program_id": "60.A-9022(C)"}, True, False),
+        (PRODUCT | {"program_id": "60.A-9022(C)"}, "T", False),
+        (PRODUCT | {"program_id": "114.B-0123(A)"}, False, False),
+        (PRODUCT | {"program_id": "", "dpr_catg": "SCIENCE"}, None, False),
+        (PRODUCT | {"program_id": "", "is_science": True}, None, False),
+        ({"is_science": False, "dpr_catg": "CALIB"}, None, True),
+        ({"is_science": False, "dpr_catg": "CALIB"}, True, False),
+        ({"is_science": True, "dpr_catg": "CALIB"}, None, False),
+        ({"is_science": False, "dpr_catg": "", "program_id": ""}, None, False),
+    ],
+)
+def test_only_what_is_known_to_be_a_calibration_is_open(science, fields, science_word, is_open):
+    word = {} if science_word is None else {"PRO.SCIENCE": science_word}
+    change(science, keywords={**science.keywords, **word}, **fields)
+    at, anybody = timezone.now(), AnonymousUser()
+    assert may_see_header(anybody, science, at) == is_open
+    assert RawFile.objects.filter(visible_purpose(anybody, at)).exists() == is_open
+
+
+def test_pages_and_search_agree_on_what_is_open(science):
+    at, anybody = timezone.now(), AnonymousUser()
+    programmes = ["", "60.A-9022(C)", "114.B-0123(A)", "160.A-1"]
+    words = [{}, *({"PRO.SCIENCE": one} for one in (True, False, 0, 1, "T", "F", "true", ""))]
+    catgs = ["", "CALIB", "SCIENCE", "ACQUISITION", "TECHNICAL"]
+    cases = itertools.product([True, False], catgs, ["", "MASTER_BIAS"], programmes, words)
+    copies = []
+    for n, (is_science, dpr_catg, pro_catg, programme, word) in enumerate(cases):
+        copy = RawFile.objects.get(pk=science.pk)
+        copy.pk, copy.header_digest, copy.name = None, f"{n:064d}", f"{n}.fits"
+        copy.is_science, copy.dpr_catg, copy.pro_catg = is_science, dpr_catg, pro_catg
+        copy.program_id, copy.keywords = programme, word
+        copies.append(copy)
+    RawFile.objects.bulk_create(copies)
+    found = set(RawFile.objects.filter(visible_purpose(anybody, at)).values_list("name", flat=True))
+    assert found == {one.name for one in copies if may_see_header(anybody, one, at)}
+    assert 0 < len(found) < len(copies)
 
 
 # The picture ------------------------------------------------------------------------------
