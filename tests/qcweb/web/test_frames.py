@@ -202,7 +202,8 @@ def test_the_trace_has_the_lines_that_held_and_what_they_overwrote(night, see):
     [line] = frame.trace["fired"]
     over = [{"line": line, "keyword": "DPR.TYPE", "old": "BIAS", "new": "DARK"},
             {"line": line, "keyword": "DO.CATG", "old": "X", "new": None}]  # fmt: skip
-    change(frame, trace={**frame.trace, "overwritten": over})
+    assigned = {**frame.trace["assigned"], "OBS.TARG.NAME": "ASSIGNED-SECRET"}
+    change(frame, trace={**frame.trace, "overwritten": over, "assigned": assigned})
     trace = page_of(see, frame).one(id="trace")
     [row] = trace.one("tbody").all("tr")
     number, rule, overwritten = row.all("td")
@@ -360,13 +361,14 @@ def science(take, tmp_path, settings):
     change(frame, program_id="114.B-0123(A)", target="NGC 253", ob_id="4711")
     line = frame.trace["fired"][0]
     over = [{"line": line, "keyword": "OBS.TARG.NAME", "old": "NGC 253", "new": "SECRET"}]
-    change(frame, trace={**frame.trace, "overwritten": over})
+    assigned = {**frame.trace["assigned"], "OBS.TARG.NAME": "ASSIGNED-SECRET"}
+    change(frame, trace={**frame.trace, "overwritten": over, "assigned": assigned})
     return frame
 
 
 FOUND = "found by "
 SECRETS = [
-    "114.B-0123", "NGC 253", "OB 4711", "SECRET", "OBS.PROG.ID",
+    "114.B-0123", "NGC 253", "OB 4711", "SECRET", "ASSIGNED-SECRET", "OBS.PROG.ID",
     *(FOUND + asked for asked in ("114.B", "NGC", "4711")),
 ]  # fmt: skip
 
@@ -428,6 +430,16 @@ def test_everybody_sees_them_when_they_are_public(science, client, settings):
     assert (set(found), picture) == (set(SECRETS), 200)
     settings.HCM_PROPRIETARY_DAYS += 1
     assert told(client, science)[1] == 403
+
+
+def test_where_files_lie_is_told_to_who_logs_in(science, client, vera, tmp_path):
+    change(science, gone_at=timezone.now())
+    address, path = f"/frames/{science.pk}/", str(science.root.path)
+    note = parse(client.get(address)).one(css="note-nok").text
+    assert "Gone from disk" in note
+    assert path not in client.get(address).content.decode()
+    client.force_login(vera)
+    assert path in parse(client.get(address)).one(css="note-nok").text
 
 
 def test_a_calibration_that_no_rule_classifies_is_open(science, client):
