@@ -100,11 +100,20 @@ def _moved(group: oca.Group, mjd: float) -> oca.Group:
 
 @dataclass(frozen=True)
 class Loser:
-    """A candidate that was not taken: what it is, how far away, and what spoke against it."""
+    """A candidate that was not taken: what it is, how far away, and what spoke against it.
+
+    `bare` are the reasons without values of headers; the same where they hold none.
+    """
 
     offer: Offer
     delta_days: float | None
     reasons: tuple[str, ...]
+    bare: tuple[str, ...]
+    level: int | None = None
+
+    @property
+    def has_values(self) -> bool:
+        return self.reasons != self.bare
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,8 @@ class Explained:
     condition: str
     chosen: list[tuple[Offer, oca.Chosen]]
     losers: list[Loser]
+    windows: tuple[oca.Window, ...] = ()
+    """In time, of levels.toml; none: any distance is within the plan."""
 
 
 def asker_of(block: AssociationBlock, group: oca.Group, action: oca.Action) -> Asker:
@@ -135,7 +146,8 @@ def explain(
         losers = [
             lost for lost in losers if lost.offer.producer is None or lost.offer.producer != but
         ]
-        found.append(Explained(select, match, condition, chosen, losers[:limit]))
+        windows = one.plan.windows_of(one.action.name, select.label)
+        found.append(Explained(select, match, condition, chosen, losers[:limit], windows))
     return found
 
 
@@ -157,7 +169,8 @@ def _passed(
             continue
         delta = _delta(candidate, reference)
         reason = _why_not(one, select, offers.by_id[candidate.id], delta, reference)
-        found.append(Loser(offers.by_id[candidate.id], delta, (reason,)))
+        level = one.plan.level(one.action.name, select.label, delta)
+        found.append(Loser(offers.by_id[candidate.id], delta, (reason,), (reason,), level))
     return sorted(found, key=_distance)
 
 
@@ -166,10 +179,13 @@ def _missed(one: Asker, select: oca.FileSelect, offers: Offers) -> list[Loser]:
     settings = settings_of(one.instrument)
     reference = oca.reference_keywords(one.group.frames, settings)
     misses = oca.near_misses(select, one.group, offers.pool, settings, limit=3)
-    return [
-        Loser(offers.by_id[miss.candidate.id], _delta(miss.candidate, reference), miss.failed)
-        for miss in misses
-    ]
+    found = []
+    for miss in misses:
+        delta = _delta(miss.candidate, reference)
+        level = one.plan.level(one.action.name, select.label, delta)
+        offer = offers.by_id[miss.candidate.id]
+        found.append(Loser(offer, delta, miss.failed, miss.bare, level))
+    return found
 
 
 def _delta(candidate: oca.Candidate, reference: oca.Keywords) -> float | None:
