@@ -60,7 +60,9 @@ def find_matches(
     plan: oca.AssociationPlan | None = None,
     but: AssociationBlock | None = None,
 ) -> list[oca.Match]:
-    """Return what a group finds, select by select; products of incomplete blocks do not count.
+    """Return what a group finds, select by select.
+
+    Products of incomplete blocks do not count, unless the instrument counts them.
 
     Parameters
     ----------
@@ -72,22 +74,27 @@ def find_matches(
         A block whose products do not count: the group's own.
     """
     group = one.group if mjd is None else _moved(one.group, mjd)
+    settings = settings_of(one.instrument)
 
     def accept(candidate: oca.Candidate) -> bool:
         producer = offers.by_id[candidate.id].producer
         if producer is None:
             return True
         is_own = but is not None and producer.pk == but.pk
-        return producer.completeness == Completeness.COMPLETE and not is_own
+        return not is_own and (settings.count_incomplete_producers or not is_incomplete(producer))
 
     return oca.associate(
         one.action,
         group,
         offers.pool,
-        settings_of(one.instrument),
+        settings,
         accept=accept,
         plan=one.plan if plan is None else plan,
     )
+
+
+def is_incomplete(producer: AssociationBlock | None) -> bool:
+    return producer is not None and producer.completeness == Completeness.INCOMPLETE
 
 
 def _moved(group: oca.Group, mjd: float) -> oca.Group:
@@ -206,12 +213,13 @@ def _why_not(
     delta: float | None,
     reference: oca.Keywords,
 ) -> str:
-    producer = offer.producer
-    if producer is not None and producer.completeness != Completeness.COMPLETE:
+    producer, settings = offer.producer, settings_of(one.instrument)
+    counts = settings.count_incomplete_producers
+    if producer is not None and is_incomplete(producer) and not counts:
         return f"its block is incomplete: {producer.incomplete_reason}"
     if one.plan.level(one.action.name, select.label, delta) is None:
         return "farther away than levels.toml allows"
-    certified = settings_of(one.instrument).certified
+    certified = settings.certified
     is_own = offer.candidate.batch == one.group.batch
     if certified is not oca.Certified.IGNORE and not (offer.candidate.is_certified or is_own):
         return "nobody has certified it; certified ones come first"
