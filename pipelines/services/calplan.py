@@ -1,22 +1,28 @@
 """The calibration plan: what the science of the last nights needs, and for how long it is there.
 
 A case is all science of one setup in one night. Each of its needs is OK within the plan, NOK when
-only an outdated calibration is there, MISS when there is none; before the day's calibrations are
+only an outdated calibration, or one of an incomplete block, is there, MISS when there is none; before the day's calibrations are
 finished a lack is pending. Nothing is OK without a calibration that says so.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pipelines.domain import oca
-from pipelines.domain.times import datetime_to_mjd, mjd_to_datetime
-from pipelines.models import AssociationBlock, Completeness, Instrument, RawFile, RuleSet
+from pipelines.domain.times import datetime_to_mjd, mjd_to_datetime, night_end
+from pipelines.models import (
+    AssociationBlock,
+    Completeness,
+    Instrument,
+    NightEvent,
+    NightEventKind,
+    RawFile,
+    RuleSet,
+)
 
-from .instruments import NoRulesError, rules_of
-from .needs import Asker, askers, find_matches, offers_for
-from .nights import is_calibrated
+from .needs import Asker, askers, find_matches, is_incomplete, offers_for
 from .offers import Offer, Offers
 
 DEFAULT_NIGHTS = 7
@@ -124,7 +130,7 @@ class PlanMatrix:
     nights: list[dt.date]
     rows: list[SetupRow] = field(default_factory=list)
     expiries: list[Expiry] = field(default_factory=list)
-    # Calibrations that lack a calibration themselves.
+    # Calibrations that are incomplete themselves.
     cal4cal: list[AssociationBlock] = field(default_factory=list)
     finished: dict[dt.date, bool] = field(default_factory=dict)
     n_science: dict[dt.date, int] = field(default_factory=dict)
@@ -169,7 +175,7 @@ def plan_matrix(
     """
     nights = [until - dt.timedelta(days=n) for n in reversed(range(n_nights))]
     matrix = PlanMatrix(instrument, nights)
-    matrix.finished = {night: is_calibrated(instrument, night, at) for night in nights}
+    matrix.finished = _finished(instrument, nights, at)
     frames = list(
         RawFile.objects.filter(
             instrument=instrument,
@@ -193,20 +199,41 @@ def plan_matrix(
     return matrix
 
 
+def _finished(
+    instrument: Instrument, nights: Sequence[dt.date], at: dt.datetime
+) -> dict[dt.date, bool]:
+    """Say of nights whether their daytime calibrations are over, as `is_calibrated`; one query."""
+    events = NightEvent.objects.filter(
+        instrument=instrument,
+        night__gte=nights[0],
+        night__lte=nights[-1],
+        kind=NightEventKind.CALIBRATED,
+    )
+    said = set(events.values_list("night", flat=True))
+    hour = instrument.night_rollover_hour
+    return {night: at >= night_end(night, hour) or night in said for night in nights}
+
+
 @dataclass(frozen=True)
 class _Asking:
-    """A case before it is judged."""
+    """A case before it is judged: groups of one setup may need different things."""
 
     night: dt.date
     raw_type: str
     setup: str
     frames: list[RawFile]
-    asker: Asker | None
+    askers: list[Asker]
 
 
 def _fill(matrix: PlanMatrix, frames: Sequence[RawFile], at: dt.datetime) -> None:
-    asking = [one for night in matrix.nights for one in _cases(matrix.instrument, night, frames)]
-    ones = [one.asker for one in asking if one.asker]
+    # Best first, as `rules_of` chooses: one query for all nights.
+    rule_sets = list(matrix.instrument.rule_sets.in_force(matrix.nights[-1]))
+    asking: list[_Asking] = []
+    for night in matrix.nights:
+        of_night = [frame for frame in frames if frame.night == night]
+        rule_set = next((one for one in rule_sets if _is_begun(one, night)), None)
+        asking += _cases(matrix.instrument, night, rule_set, of_night)
+    ones = [asker for one in asking for asker in one.askers]
     offers = offers_for(matrix.instrument, ones, frames)
     rows: dict[tuple[str, str], dict[dt.date, Case]] = {}
     for one in asking:
@@ -215,41 +242,50 @@ def _fill(matrix: PlanMatrix, frames: Sequence[RawFile], at: dt.datetime) -> Non
     matrix.rows = [SetupRow(*key, cases) for key, cases in sorted(rows.items())]
     newest = {(one.raw_type, one.setup): one for one in asking}
     expiries = [expiry for one in newest.values() for expiry in _expiries(one, offers, at)]
-    far = dt.datetime.max.replace(tzinfo=dt.UTC)
-    matrix.expiries = sorted(
-        expiries, key=lambda one: (one.at is not None, one.at or far, one.setup, one.label)
-    )
+    matrix.expiries = sorted(expiries, key=lambda one: (*_end(one), one.setup, one.label))
 
 
-def _cases(instrument: Instrument, night: dt.date, frames: Sequence[RawFile]) -> list[_Asking]:
+def _is_begun(rule_set: RuleSet, night: dt.date) -> bool:
+    return rule_set.valid_from is None or rule_set.valid_from <= night
+
+
+def _cases(
+    instrument: Instrument, night: dt.date, rule_set: RuleSet | None, frames: Sequence[RawFile]
+) -> list[_Asking]:
     """Return the cases of a night; frames that no rule groups have no needs anybody knows."""
-    of_night = [frame for frame in frames if frame.night == night]
-    if not of_night:
-        return []
-    found: dict[tuple[str, str], Asker] = {}
-    try:
-        rule_set: RuleSet | None = rules_of(instrument, night)
-    except NoRulesError:
-        rule_set = None
-    if rule_set is not None:
-        for one, members in askers(instrument, rule_set, of_night):
-            found.setdefault((members[0].raw_type, members[0].setup), one)
+    found: dict[tuple[str, str], list[Asker]] = {}
+    if rule_set is not None and frames:
+        for one, members in askers(instrument, rule_set, frames):
+            for key in {(member.raw_type, member.setup) for member in members}:
+                found.setdefault(key, []).append(one)
     cases: dict[tuple[str, str], list[RawFile]] = {}
-    for frame in of_night:
+    for frame in frames:
         cases.setdefault((frame.raw_type, frame.setup), []).append(frame)
-    return [_Asking(night, *key, members, found.get(key)) for key, members in cases.items()]
+    return [_Asking(night, *key, members, found.get(key, [])) for key, members in cases.items()]
 
 
 def _judged(one: _Asking, offers: Offers, *, is_finished: bool) -> Case:
-    needs: list[Need] = []
-    if one.asker is not None:
-        within = find_matches(one.asker, offers)
-        anyhow = find_matches(one.asker, offers, plan=oca.NO_PLAN)
-        for match, other in zip(within, anyhow, strict=True):
-            if match.max_ret != 0:
-                need = _need(match, other, offers, is_finished=is_finished)
-                needs.append(replace(need, plan_days=_plan_days(one.asker, match.label)))
+    """Judge all groups of a case: of each need the worst is shown, the first of equally bad ones."""
+    worst_of: dict[tuple[str, int], Need] = {}
+    for asker in one.askers:
+        seen: dict[str, int] = {}
+        for need in _needs(asker, offers, is_finished=is_finished):
+            # Rules may ask for one label twice.
+            nth = seen[need.label] = seen.get(need.label, 0) + 1
+            other = worst_of.get((need.label, nth))
+            if other is None or _ORDER.index(need.state) > _ORDER.index(other.state):
+                worst_of[need.label, nth] = need
+    needs = list(worst_of.values())
     return Case(one.night, one.raw_type, one.setup, one.frames, needs, is_finished)
+
+
+def _needs(asker: Asker, offers: Offers, *, is_finished: bool) -> Iterator[Need]:
+    within = find_matches(asker, offers)
+    anyhow = find_matches(asker, offers, plan=oca.NO_PLAN)
+    for match, other in zip(within, anyhow, strict=True):
+        if match.max_ret != 0:
+            need = _need(match, other, offers, is_finished=is_finished)
+            yield replace(need, plan_days=_plan_days(asker, match.label))
 
 
 def _plan_days(one: Asker, label: str) -> tuple[float, float] | None:
@@ -272,19 +308,35 @@ def _need(match: oca.Match, other: oca.Match, offers: Offers, *, is_finished: bo
         state, reason = PlanState.NOK, "outdated, beyond every window"
     elif match.is_missing:
         state, reason = PlanState.MISS, f"missing, {len(match.chosen)} of {match.min_ret} found"
+    elif any(is_incomplete(offers.by_id[one.candidate.id].producer) for one in match.chosen):
+        state, reason = PlanState.NOK, "comes from an incomplete block"
     if state is not PlanState.OK and not is_finished:
         state, reason = PlanState.PENDING, f"{reason}; the day's calibrations are not finished"
     return Need(match.label, state, found, delta, reason, is_required)
 
 
 def _expiries(one: _Asking, offers: Offers, at: dt.datetime) -> list[Expiry]:
-    """Say of each calibration that science of a setup needs now, how long it keeps the plan."""
-    if one.asker is None:
-        return []
-    now = datetime_to_mjd(at)
-    found = []
-    for match in find_matches(one.asker, offers, mjd=now, plan=oca.NO_PLAN):
-        windows = one.asker.plan.windows_of(one.asker.action.name, match.label)
+    """Say of each calibration that science of a setup needs now, how long it keeps the plan.
+
+    Where groups of the setup need different ones, the one that leaves the plan first counts.
+    """
+    found: dict[str, Expiry] = {}
+    for asker in one.askers:
+        for expiry in _expiries_of(one, asker, offers, at):
+            other = found.get(expiry.label)
+            if other is None or _end(expiry) < _end(other):
+                found[expiry.label] = expiry
+    return list(found.values())
+
+
+def _end(one: Expiry) -> tuple[bool, dt.datetime]:
+    """Return what sorts expiries: what is not there comes first."""
+    return one.at is not None, one.at or dt.datetime.max.replace(tzinfo=dt.UTC)
+
+
+def _expiries_of(one: _Asking, asker: Asker, offers: Offers, at: dt.datetime) -> Iterator[Expiry]:
+    for match in find_matches(asker, offers, mjd=datetime_to_mjd(at), plan=oca.NO_PLAN):
+        windows = asker.plan.windows_of(asker.action.name, match.label)
         if match.max_ret == 0 or match.min_ret == 0 or not windows:
             continue
         best = next(iter(match.chosen), None)
@@ -293,5 +345,4 @@ def _expiries(one: _Asking, offers: Offers, at: dt.datetime) -> list[Expiry]:
         if best is not None and best.candidate.mjd is not None:
             ends = mjd_to_datetime(best.candidate.mjd - windows[0].first_days)
         left = (ends - at) / dt.timedelta(days=1) if ends else None
-        found.append(Expiry(one.raw_type, one.setup, match.label, offer, ends, left))
-    return found
+        yield Expiry(one.raw_type, one.setup, match.label, offer, ends, left)

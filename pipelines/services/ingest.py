@@ -26,7 +26,7 @@ CHUNK = 100
 # Keywords every frame needs, beside those the instrument's rules read.
 NEEDED = frozenset(
     {"INSTRUME", "MJD-OBS", "EXPTIME", "ARCFILE", "DPR.CATG", "DPR.TYPE", "DPR.TECH",
-     "TPL.START", "TPL.NEXP", "TPL.EXPNO", "PRO.CATG",
+     "TPL.START", "TPL.NEXP", "TPL.EXPNO", "PRO.CATG", "PRO.SCIENCE",
      "OBS.PROG.ID", "OBS.ID", "OBS.TARG.NAME", "OBJECT"}
 )  # fmt: skip
 

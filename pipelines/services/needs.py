@@ -60,7 +60,9 @@ def find_matches(
     plan: oca.AssociationPlan | None = None,
     but: AssociationBlock | None = None,
 ) -> list[oca.Match]:
-    """Return what a group finds, select by select; products of incomplete blocks do not count.
+    """Return what a group finds, select by select.
+
+    Products of incomplete blocks do not count, unless the instrument counts them.
 
     Parameters
     ----------
@@ -72,22 +74,27 @@ def find_matches(
         A block whose products do not count: the group's own.
     """
     group = one.group if mjd is None else _moved(one.group, mjd)
+    settings = settings_of(one.instrument)
 
     def accept(candidate: oca.Candidate) -> bool:
         producer = offers.by_id[candidate.id].producer
         if producer is None:
             return True
         is_own = but is not None and producer.pk == but.pk
-        return producer.completeness == Completeness.COMPLETE and not is_own
+        return not is_own and (settings.count_incomplete_producers or not is_incomplete(producer))
 
     return oca.associate(
         one.action,
         group,
         offers.pool,
-        settings_of(one.instrument),
+        settings,
         accept=accept,
         plan=one.plan if plan is None else plan,
     )
+
+
+def is_incomplete(producer: AssociationBlock | None) -> bool:
+    return producer is not None and producer.completeness == Completeness.INCOMPLETE
 
 
 def _moved(group: oca.Group, mjd: float) -> oca.Group:
@@ -100,11 +107,20 @@ def _moved(group: oca.Group, mjd: float) -> oca.Group:
 
 @dataclass(frozen=True)
 class Loser:
-    """A candidate that was not taken: what it is, how far away, and what spoke against it."""
+    """A candidate that was not taken: what it is, how far away, and what spoke against it.
+
+    `bare` are the reasons without values of headers; the same where they hold none.
+    """
 
     offer: Offer
     delta_days: float | None
     reasons: tuple[str, ...]
+    bare: tuple[str, ...]
+    level: int | None = None
+
+    @property
+    def has_values(self) -> bool:
+        return self.reasons != self.bare
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,8 @@ class Explained:
     condition: str
     chosen: list[tuple[Offer, oca.Chosen]]
     losers: list[Loser]
+    windows: tuple[oca.Window, ...] = ()
+    """In time, of levels.toml; none: any distance is within the plan."""
 
 
 def asker_of(block: AssociationBlock, group: oca.Group, action: oca.Action) -> Asker:
@@ -135,7 +153,8 @@ def explain(
         losers = [
             lost for lost in losers if lost.offer.producer is None or lost.offer.producer != but
         ]
-        found.append(Explained(select, match, condition, chosen, losers[:limit]))
+        windows = one.plan.windows_of(one.action.name, select.label)
+        found.append(Explained(select, match, condition, chosen, losers[:limit], windows))
     return found
 
 
@@ -157,7 +176,8 @@ def _passed(
             continue
         delta = _delta(candidate, reference)
         reason = _why_not(one, select, offers.by_id[candidate.id], delta, reference)
-        found.append(Loser(offers.by_id[candidate.id], delta, (reason,)))
+        level = one.plan.level(one.action.name, select.label, delta)
+        found.append(Loser(offers.by_id[candidate.id], delta, (reason,), (reason,), level))
     return sorted(found, key=_distance)
 
 
@@ -166,10 +186,13 @@ def _missed(one: Asker, select: oca.FileSelect, offers: Offers) -> list[Loser]:
     settings = settings_of(one.instrument)
     reference = oca.reference_keywords(one.group.frames, settings)
     misses = oca.near_misses(select, one.group, offers.pool, settings, limit=3)
-    return [
-        Loser(offers.by_id[miss.candidate.id], _delta(miss.candidate, reference), miss.failed)
-        for miss in misses
-    ]
+    found = []
+    for miss in misses:
+        delta = _delta(miss.candidate, reference)
+        level = one.plan.level(one.action.name, select.label, delta)
+        offer = offers.by_id[miss.candidate.id]
+        found.append(Loser(offer, delta, miss.failed, miss.bare, level))
+    return found
 
 
 def _delta(candidate: oca.Candidate, reference: oca.Keywords) -> float | None:
@@ -190,12 +213,13 @@ def _why_not(
     delta: float | None,
     reference: oca.Keywords,
 ) -> str:
-    producer = offer.producer
-    if producer is not None and producer.completeness != Completeness.COMPLETE:
+    producer, settings = offer.producer, settings_of(one.instrument)
+    counts = settings.count_incomplete_producers
+    if producer is not None and is_incomplete(producer) and not counts:
         return f"its block is incomplete: {producer.incomplete_reason}"
     if one.plan.level(one.action.name, select.label, delta) is None:
         return "farther away than levels.toml allows"
-    certified = settings_of(one.instrument).certified
+    certified = settings.certified
     is_own = offer.candidate.batch == one.group.batch
     if certified is not oca.Certified.IGNORE and not (offer.candidate.is_certified or is_own):
         return "nobody has certified it; certified ones come first"

@@ -1,6 +1,6 @@
 """Association trees: of registered frames from the database, of files by rules alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.domain import oca
@@ -182,12 +182,12 @@ def _tree_by_rules(frame: RawFile, rules: oca.RuleFile, plan: oca.AssociationPla
     )
     masters = RawFile.objects.usable().masters().filter(instrument=frame.instrument)
     settings = settings_of(frame.instrument)
-    files = {one.pk: one for one in (*masters, *around, frame)}
-    read = [
-        ReadFrame(Path(one.name), oca.classify(rules, one.keywords, settings))
-        for one in files.values()
-    ]
-    return tree_from_files(rules, read, Path(frame.name), plan, settings, Mode.RAW2RAW)
+    # By their keys: frames of one name are different frames.
+    read = {
+        str(one.pk): ReadFrame(Path(one.name), oca.classify(rules, one.keywords, settings))
+        for one in (*masters, *around, frame)
+    }
+    return _tree_among(rules, read, str(frame.pk), plan, settings, Mode.RAW2RAW)
 
 
 # --- from files
@@ -209,15 +209,29 @@ def tree_from_files(
         The rules make no group of it.
     """
     by_path = {str(one.path): one for one in frames}
-    seen = [oca.Frame(str(one.path), one.result.keywords) for one in frames]
+    if str(of) not in by_path:
+        raise NoTreeError(f"{of}: the rules put it into no group.")
+    return _tree_among(rules, by_path, str(of), plan, settings, mode)
+
+
+def _tree_among(
+    rules: oca.RuleFile,
+    frames: Mapping[str, ReadFrame],
+    of: str,
+    plan: oca.AssociationPlan,
+    settings: oca.OcaSettings,
+    mode: Mode,
+) -> Association:
+    """Return the tree of one of some frames, each by a key of its own."""
+    seen = [oca.Frame(key, one.result.keywords) for key, one in frames.items()]
     # Masters are there to be chosen; only raw frames are grouped.
     raws = [frame for frame in seen if "PRO.CATG" not in frame.keywords]
     groups = oca.organise(rules, raws, settings)
     found = oca.cascade(rules, groups, [oca.Candidate.of(frame) for frame in seen], settings, plan)
     for block in found.blocks:
-        if str(of) in {str(frame.id) for frame in block.group.frames}:
-            return _FileTree(found, by_path, plan, mode).root(block)
-    raise NoTreeError(f"{of}: the rules put it into no group.")
+        if of in {str(frame.id) for frame in block.group.frames}:
+            return _FileTree(found, frames, plan, mode).root(block)
+    raise NoTreeError(f"{frames[of].path}: the rules put it into no group.")
 
 
 class _FileTree:
@@ -226,7 +240,7 @@ class _FileTree:
     def __init__(
         self,
         found: oca.Cascade,
-        frames: dict[str, ReadFrame],
+        frames: Mapping[str, ReadFrame],
         plan: oca.AssociationPlan,
         mode: Mode,
     ) -> None:
@@ -245,7 +259,7 @@ class _FileTree:
         )
 
     def _below(self, block: oca.Block, depth: int = 0) -> tuple[Association, ...]:
-        _refuse_depth(str(block.group.reference.id), depth)
+        _refuse_depth(str(self._frames[str(block.group.reference.id)].path), depth)
         return tuple(
             child
             for match in block.matches
@@ -293,7 +307,8 @@ class _FileTree:
     def _group(self, block: oca.Block) -> tuple[TreeFile, ...]:
         return tuple(self._file(str(frame.id)) for frame in block.group.frames)
 
-    def _file(self, path: str) -> TreeFile:
-        result = self._frames[path].result
-        name = str(result.keywords.get("ARCFILE", Path(path).name))
+    def _file(self, key: str) -> TreeFile:
+        frame = self._frames[key]
+        result = frame.result
+        name = str(result.keywords.get("ARCFILE", frame.path.name))
         return TreeFile(result.tag or result.label, archive_name(name))

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from pipelines.domain.calselector import read_tree
+from pipelines.domain.calselector import Mode, read_tree
 from pipelines.domain.times import datetime_to_mjd
-from pipelines.models import AssociationBlock, RawFile
+from pipelines.models import AssociationBlock, Flavour, RawFile
+from pipelines.services.trees import tree_of
 from tests.frames import BIAS, DARK, taken
+from tests.pipelines.services.oca_site import MJD, Site
 
 REAL = Path(__file__).parents[1] / "data" / "calselector" / "raw2raw.xml"
 RULES = """
@@ -129,6 +131,29 @@ def test_an_incomplete_block_says_what_is_missing(take, tmp_path):
     take(taken(tmp_path, DARK))
     tree = json.loads(run(RawFile.objects.first().name))
     assert (tree["complete"], tree["messages"]) == (False, ["MASTER_BIAS 0 of 1"])
+
+
+RAW2RAW = """
+select execute(flat) from inputFiles where RAW.TYPE=="FLAT" group by MJD-OBS;
+action flat { minRet=1; maxRet=1; select file as BIAS from rawFiles
+  where RAW.TYPE=="BIAS" and inputFile.CHIP==CHIP; }
+"""
+
+
+def test_two_frames_of_one_name_have_trees_of_their_own(db, tmp_path):
+    site = Site(tmp_path, "")
+    site.put_rules(RAW2RAW, flavour=Flavour.RAW2RAW)
+    for n, chip in enumerate(["RED", "BLUE"]):
+        site.put("BIAS", MJD + n / 10, CHIP=chip)
+        site.put("FLAT", MJD + 0.01 + n / 10, CHIP=chip)
+    site.take()
+    RawFile.objects.filter(raw_type="FLAT").update(name="TWICE.fits")
+    biases = RawFile.objects.filter(raw_type="BIAS").order_by("mjd_obs")
+    flats = RawFile.objects.filter(raw_type="FLAT").order_by("mjd_obs")
+    for frame, bias in zip(flats, biases, strict=True):
+        assert frame.keywords["CHIP"] == bias.keywords["CHIP"]
+        [found] = tree_of(frame, Mode.RAW2RAW).associated
+        assert [one.name for one in found.files] == [bias.name.removesuffix(".fits")]
 
 
 @pytest.mark.parametrize("file", ["nowhere.fits", "/nowhere/else.xml"])

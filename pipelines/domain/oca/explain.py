@@ -1,7 +1,7 @@
 """Why a rule did not do what was hoped: near misses, and values that cannot be compared."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .candidates import Candidate
@@ -26,10 +26,13 @@ class NearMiss:
         The file.
     failed
         The parts of the condition it does not fulfil, with the values they met.
+    bare
+        The same without the values, for those who may not see the headers.
     """
 
     candidate: Candidate
     failed: tuple[str, ...]
+    bare: tuple[str, ...]
 
 
 def near_misses(
@@ -55,11 +58,13 @@ def near_misses(
     start = number_of(reference, "MJD-OBS")
     misses = []
     for candidate in pool.candidates(select.pool, index_key(select.condition)):
-        failed = tuple(_failed(select.condition, candidate.keywords, reference, settings))
+        failed = _failed(select.condition, candidate.keywords, reference, settings)
         if failed:
-            misses.append(
-                (len(failed), _distance(candidate.mjd, start), NearMiss(candidate, failed))
-            )
+            bare = tuple(print_expression(part) for part in failed)
+            words = (_values(part, candidate.keywords, reference) for part in failed)
+            told = tuple(f"{one} ({met})" for one, met in zip(bare, words, strict=True))
+            miss = NearMiss(candidate, told, bare)
+            misses.append((len(failed), _distance(candidate.mjd, start), miss))
     return [miss for _, _, miss in sorted(misses, key=lambda each: each[:2])[:limit]]
 
 
@@ -69,10 +74,12 @@ def _distance(mjd: float | None, start: float | None) -> float:
 
 def _failed(
     condition: Expression | None, keywords: Keywords, reference: Keywords, settings: OcaSettings
-) -> Iterator[str]:
-    for part in conjuncts(condition):
-        if not compile_condition(part, settings)(keywords, reference):
-            yield f"{print_expression(part)} ({_values(part, keywords, reference)})"
+) -> list[Expression]:
+    return [
+        part
+        for part in conjuncts(condition)
+        if not compile_condition(part, settings)(keywords, reference)
+    ]
 
 
 def _values(part: Expression, keywords: Keywords, reference: Keywords) -> str:

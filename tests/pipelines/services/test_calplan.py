@@ -4,11 +4,15 @@ import dataclasses
 import datetime as dt
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given, strategies as st
 
+from pipelines.domain.calselector import Mode
 from pipelines.models import AssociationBlock, Instrument, NightEvent, RawFile
 from pipelines.services.calplan import PlanState, newest_night, plan_matrix, worst
+from pipelines.services.trees import tree_of
 from tests.frames import BIAS, FLAT, later, taken
 
 NIGHT = dt.date(2026, 3, 1)
@@ -60,6 +64,27 @@ def test_what_is_too_old_is_outdated(matrix, days, state):
     assert (need.delta_days or 0) == pytest.approx(days + 0.29, abs=0.1)
 
 
+FAST = dataclasses.replace(
+    SCIENCE, read_mode="FAST", start=SCIENCE.start + dt.timedelta(minutes=30)
+)
+
+
+@pytest.mark.parametrize("order", [[SCIENCE, FAST], [FAST, SCIENCE]], ids=["slow", "fast"])
+def test_each_template_of_a_setup_is_judged_and_the_worst_is_shown(matrix, order):
+    first, second = order
+    later_one = dataclasses.replace(second, start=first.start + dt.timedelta(hours=1))
+    before = matrix(first, later_one, BIAS, FLAT)
+    RawFile.objects.filter(is_science=True).update(setup="ONE")
+    found = plan_matrix(before.instrument, NIGHT, 7, DAY_OVER)
+    assert states(found) == {"MASTER_BIAS": "MISS", "MASTER_FLAT": "OK", "MASTER_DARK": "none"}
+    assert (found.state, len(found.rows[0].newest.frames)) == ("MISS", 2)
+    [need] = found.rows[0].newest.lacking
+    assert (need.label, need.found) == ("MASTER_BIAS", None)
+    expiry = next(one for one in found.expiries if one.label == "MASTER_BIAS")
+    assert (expiry.found, expiry.at) == (None, None)
+    assert len(found.expiries) == 2
+
+
 def test_another_filter_does_not_count(matrix):
     found = matrix(SCIENCE, BIAS, dataclasses.replace(FLAT, filter_name="R"))
     assert states(found)["MASTER_FLAT"] == "MISS"
@@ -86,6 +111,25 @@ def test_products_of_incomplete_and_rejected_blocks_do_not_count(matrix):
     )  # fmt: skip
     again = plan_matrix(found.instrument, NIGHT, 7, DAY_OVER)
     assert (again.state, [one.raw_type for one in again.cal4cal]) == ("MISS", ["FLAT"])
+
+
+def test_an_instrument_may_count_incomplete_producers_but_is_not_green(matrix):
+    found = matrix(SCIENCE, BIAS, FLAT)
+    AssociationBlock.objects.filter(raw_type="FLAT").update(
+        completeness="INCOMPLETE", incomplete_reason="MASTER_BIAS 0 of 1", next_step="REST"
+    )
+    Instrument.objects.update(oca={**found.instrument.oca, "count_incomplete_producers": True})
+    camera = Instrument.objects.get(name="CCDCAM")
+    again = plan_matrix(camera, NIGHT, 7, DAY_OVER)
+    [need] = again.rows[0].newest.lacking
+    assert (need.label, need.state, need.reason) == (
+        "MASTER_FLAT", "NOK", "comes from an incomplete block",
+    )  # fmt: skip
+    assert need.found is not None
+    assert need.found.producer.raw_type == "FLAT"
+    tree = tree_of(RawFile.objects.get(is_science=True), Mode.RAW2MASTER)
+    assert [one.category for one in tree.associated] == ["MASTER_BIAS", "MASTER_FLAT"]
+    assert not tree.complete
 
 
 def test_a_setup_without_rules_is_never_green(matrix):
@@ -126,6 +170,34 @@ def test_the_newest_night_is_that_of_the_newest_frame(matrix):
     found = matrix(BIAS, later(FLAT, 3))
     assert newest_night(found.instrument) == dt.date(2026, 3, 4)
     assert newest_night(Instrument.objects.get(name="UVES")) is None
+
+
+def test_the_number_of_queries_does_not_grow_with_the_nights(matrix):
+    early = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    nights = [later(SCIENCE, -days) for days in range(0, 50, 7)]
+    found = matrix(*nights, BIAS, FLAT, at=early, n_nights=60)
+    assert len(found.rows[0].cases) == 8
+    counts = []
+    for n_nights in (7, 60):
+        with CaptureQueriesContext(connection) as queries:
+            plan_matrix(found.instrument, NIGHT, n_nights, early)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_each_night_has_the_rules_that_were_in_force(matrix):
+    found = matrix(SCIENCE, later(SCIENCE, -1), BIAS, FLAT)
+    rules = found.instrument.rule_sets.get()
+    rules.pk, rules.version, rules.digest, rules.valid_from = None, 99, "99", NIGHT
+    rules.text = rules.text.replace("select execute(CCDCAM_SCIENCE)", "select execute(NOBODY)")
+    rules.save()
+    again = plan_matrix(found.instrument, NIGHT, 7, DAY_OVER)
+    cases = again.rows[0].cases
+    assert cases[NIGHT].needs == []
+    assert len(cases[NIGHT - dt.timedelta(days=1)].needs) == 3
+    found.instrument.rule_sets.update(superseded_at=DAY_OVER)
+    none = plan_matrix(found.instrument, NIGHT, 7, DAY_OVER).rows[0].cases
+    assert [case.needs for case in none.values()] == [[], []]
 
 
 @given(st.lists(st.sampled_from(list(PlanState))))

@@ -1,10 +1,18 @@
 """Why a block uses what it uses: what each select takes now, and what it nearly took."""
 
-import pytest
+import datetime as dt
 
-from pipelines.models import AssociationBlock
+import pytest
+from django.utils import timezone
+
+from pipelines.models import AssociationBlock, RawFile
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, FAST_BIAS, FLAT, later, taken
+from tests.qcweb.web.html import parse
+
+
+def recent():
+    return timezone.now().date() - dt.timedelta(days=2)
 
 
 def page_of(see, block):
@@ -38,9 +46,9 @@ def test_each_select_says_what_it_wants_from_where_and_on_which_condition(dark, 
 
 def test_what_is_taken_comes_first_with_its_distance(dark, see):
     bias = dark.calibrations.get().producer
-    name, taken_, distance, certified, why = rows_of(page_of(see, dark))[0]
+    name, taken_, distance, level, certified, why = rows_of(page_of(see, dark))[0]
     assert (name, taken_) == (f"MASTER_BIAS of {bias.ab_name}", "taken")
-    assert (distance, certified, why) == ("−35 min", "certified", "")
+    assert (distance, level, certified, why) == ("−35 min", "within plan", "certified", "")
 
 
 def test_what_is_not_taken_says_why(dark, see):
@@ -51,10 +59,84 @@ def test_what_is_not_taken_says_why(dark, see):
     assert set(lost) == {one.ab_name for one in others}
     assert {row[1] for row in lost.values()} == {"not taken"}
     fast = AssociationBlock.objects.get(setup="FAST_1x1")
-    assert "DET.READ.MODE" in lost[fast.ab_name][4]
+    assert "DET.READ.MODE is FAST" in lost[fast.ab_name][5]
+    assert lost[fast.ab_name][3] == "within plan"
     old = others.exclude(pk=fast.pk).get()
     assert lost[old.ab_name][2] == "−9.0 d"
-    assert "MJD-OBS" in lost[old.ab_name][4]
+    assert lost[old.ab_name][3] == "outside every window"
+    assert "MJD-OBS" in lost[old.ab_name][5]
+
+
+def test_the_windows_of_the_plan_are_in_the_head(dark, see):
+    head = page_of(see, dark).one("main").all("section", css="panel")[0].one(css="panel-head")
+    assert "plan −1.5 d to +1.5 d, extended −3.0 d to +3.0 d" in head.text
+
+
+def test_a_label_without_windows_takes_any_distance(dark, see):
+    dark.rule_set.levels = ""
+    dark.rule_set.save()
+    page = page_of(see, dark)
+    head = page.one("main").all("section", css="panel")[0].one(css="panel-head")
+    assert "plan: any distance" in head.text
+    assert {row[3] for row in rows_of(page)} == {"within plan"}
+
+
+def test_between_plan_and_the_end_of_all_windows_is_beyond_the_plan(dark, see):
+    levels = '[[associations]]\nlabel = "MASTER_BIAS"\nplan_days = [-0.01, 0]\n'
+    dark.rule_set.levels = levels + "extended_days = [-20, 20]\n"
+    dark.rule_set.save()
+    assert {row[3] for row in rows_of(page_of(see, dark))} == {"beyond plan"}
+
+
+# Whose values -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def anybody(dark, client, settings):
+    """Open the page as somebody who has not logged in: the reasons by block."""
+    settings.HCM_ANONYMOUS_READ = True
+
+    def opened():
+        page = parse(client.get(f"/blocks/{dark.ab_name}/associations/"))
+        return {row[0].split(" of ")[1]: row[5] for row in rows_of(page)[1:]}
+
+    return opened
+
+
+def test_values_of_calibrations_are_told_to_anybody(dark, anybody):
+    fast = AssociationBlock.objects.get(setup="FAST_1x1")
+    assert "DET.READ.MODE is FAST" in anybody()[fast.ab_name]
+
+
+@pytest.mark.parametrize("whose", ["candidate", "asker"])
+def test_values_of_frames_that_may_be_science_need_a_login(dark, anybody, client, vera, whose):
+    fast = AssociationBlock.objects.get(setup="FAST_1x1")
+    block = fast if whose == "candidate" else dark
+    link = block.block_frames.last()
+    RawFile.objects.filter(pk=link.raw_file_id).update(dpr_catg="SCIENCE", night=recent())
+    told = anybody()
+    assert "DET.READ.MODE" in told[fast.ab_name]
+    assert " is " not in told[fast.ab_name]
+    assert "values need a login" in told[fast.ab_name]
+    others = [words for name, words in told.items() if name != fast.ab_name]
+    assert [" is " in words for words in others] == [whose == "candidate"]
+    client.force_login(vera)
+    assert "DET.READ.MODE is FAST" in anybody()[fast.ab_name]
+
+
+def test_values_of_a_file_on_disk_that_may_be_science_need_a_login(dark, anybody):
+    frame = RawFile.objects.filter(setup="FAST_1x1").first()
+    word = {"PRO.CATG": "MASTER_BIAS"}
+    frame.pk, frame.header_digest, frame.name = None, "f" * 64, "X of DISK"
+    frame.pro_catg, frame.raw_type, frame.dpr_catg, frame.program_id = "MASTER_BIAS", "", "", ""
+    frame.keywords = {**frame.keywords, **word}
+    frame.night = recent()
+    frame.save()
+    assert "DET.READ.MODE is FAST" in anybody()["DISK"]
+    frame.program_id = "114.B-0123(A)"
+    frame.save()
+    assert " is " not in anybody()["DISK"]
+    assert "values need a login" in anybody()["DISK"]
 
 
 def test_offers_and_the_block_are_linked(dark, see, client):

@@ -4,15 +4,18 @@ import dataclasses
 import datetime as dt
 import gzip
 import io
+import itertools
 import time
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from PIL import Image
 
 from pipelines.models import AssociationBlock, RawFile, Root
+from qcweb.web.private import may_see_header, visible_purpose
 from tests.frames import BIAS, taken
 from tests.qcweb.web.html import parse
 
@@ -199,7 +202,8 @@ def test_the_trace_has_the_lines_that_held_and_what_they_overwrote(night, see):
     [line] = frame.trace["fired"]
     over = [{"line": line, "keyword": "DPR.TYPE", "old": "BIAS", "new": "DARK"},
             {"line": line, "keyword": "DO.CATG", "old": "X", "new": None}]  # fmt: skip
-    change(frame, trace={**frame.trace, "overwritten": over})
+    assigned = {**frame.trace["assigned"], "OBS.TARG.NAME": "ASSIGNED-SECRET"}
+    change(frame, trace={**frame.trace, "overwritten": over, "assigned": assigned})
     trace = page_of(see, frame).one(id="trace")
     [row] = trace.one("tbody").all("tr")
     number, rule, overwritten = row.all("td")
@@ -357,13 +361,14 @@ def science(take, tmp_path, settings):
     change(frame, program_id="114.B-0123(A)", target="NGC 253", ob_id="4711")
     line = frame.trace["fired"][0]
     over = [{"line": line, "keyword": "OBS.TARG.NAME", "old": "NGC 253", "new": "SECRET"}]
-    change(frame, trace={**frame.trace, "overwritten": over})
+    assigned = {**frame.trace["assigned"], "OBS.TARG.NAME": "ASSIGNED-SECRET"}
+    change(frame, trace={**frame.trace, "overwritten": over, "assigned": assigned})
     return frame
 
 
 FOUND = "found by "
 SECRETS = [
-    "114.B-0123", "NGC 253", "OB 4711", "SECRET", "OBS.PROG.ID",
+    "114.B-0123", "NGC 253", "OB 4711", "SECRET", "ASSIGNED-SECRET", "OBS.PROG.ID",
     *(FOUND + asked for asked in ("114.B", "NGC", "4711")),
 ]  # fmt: skip
 
@@ -391,8 +396,18 @@ def told(client, frame):
         {},
         {"is_science": False, "raw_type": "", "pro_catg": "", "trace": {}},
         {"is_science": False, "raw_type": "BIAS"},
+        {"is_science": False, "raw_type": "", "pro_catg": "SCIENCE_REDUCED", "dpr_catg": ""},
+        {"is_science": False, "raw_type": "ACQUISITION", "dpr_catg": "ACQUISITION"},
+        {"is_science": False, "raw_type": "FOCUS", "dpr_catg": "TECHNICAL"},
     ],
-    ids=["science", "science no rule classifies", "science taken for a bias"],
+    ids=[
+        "science",
+        "science no rule classifies",
+        "science taken for a bias",
+        "science product",
+        "acquisition",
+        "technical",
+    ],
 )
 def test_anybody_sees_neither_header_picture_programme_nor_target(science, client, fields):
     change(science, **fields)
@@ -417,9 +432,65 @@ def test_everybody_sees_them_when_they_are_public(science, client, settings):
     assert told(client, science)[1] == 403
 
 
+def test_where_files_lie_is_told_to_who_logs_in(science, client, vera, tmp_path):
+    change(science, gone_at=timezone.now())
+    address, path = f"/frames/{science.pk}/", str(science.root.path)
+    note = parse(client.get(address)).one(css="note-nok").text
+    assert "Gone from disk" in note
+    assert path not in client.get(address).content.decode()
+    client.force_login(vera)
+    assert path in parse(client.get(address)).one(css="note-nok").text
+
+
 def test_a_calibration_that_no_rule_classifies_is_open(science, client):
     change(science, is_science=False, raw_type="", dpr_catg="CALIB")
     assert told(client, science)[1] == 200
+
+
+PRODUCT = {"is_science": False, "pro_catg": "MASTER_BIAS", "dpr_catg": ""}
+
+
+@pytest.mark.parametrize(
+    ("fields", "science_word", "is_open"),
+    [
+        (PRODUCT | {"program_id": ""}, None, True),
+        (PRODUCT | {"program_id": "60.A-9022(C)"}, False, True),
+        (PRODUCT | {"program_id": "60.A-9022(C)"}, True, False),
+        (PRODUCT | {"program_id": "60.A-9022(C)"}, "T", False),
+        (PRODUCT | {"program_id": "114.B-0123(A)"}, False, False),
+        (PRODUCT | {"program_id": "", "dpr_catg": "SCIENCE"}, None, False),
+        (PRODUCT | {"program_id": "", "is_science": True}, None, False),
+        ({"is_science": False, "dpr_catg": "CALIB"}, None, True),
+        ({"is_science": False, "dpr_catg": "CALIB"}, True, False),
+        ({"is_science": True, "dpr_catg": "CALIB"}, None, False),
+        ({"is_science": False, "dpr_catg": "", "program_id": ""}, None, False),
+    ],
+)
+def test_only_what_is_known_to_be_a_calibration_is_open(science, fields, science_word, is_open):
+    word = {} if science_word is None else {"PRO.SCIENCE": science_word}
+    change(science, keywords={**science.keywords, **word}, **fields)
+    at, anybody = timezone.now(), AnonymousUser()
+    assert may_see_header(anybody, science, at) == is_open
+    assert RawFile.objects.filter(visible_purpose(anybody, at)).exists() == is_open
+
+
+def test_pages_and_search_agree_on_what_is_open(science):
+    at, anybody = timezone.now(), AnonymousUser()
+    programmes = ["", "60.A-9022(C)", "114.B-0123(A)", "160.A-1"]
+    words = [{}, *({"PRO.SCIENCE": one} for one in (True, False, 0, 1, "T", "F", "true", ""))]
+    catgs = ["", "CALIB", "SCIENCE", "ACQUISITION", "TECHNICAL"]
+    cases = itertools.product([True, False], catgs, ["", "MASTER_BIAS"], programmes, words)
+    copies = []
+    for n, (is_science, dpr_catg, pro_catg, programme, word) in enumerate(cases):
+        copy = RawFile.objects.get(pk=science.pk)
+        copy.pk, copy.header_digest, copy.name = None, f"{n:064d}", f"{n}.fits"
+        copy.is_science, copy.dpr_catg, copy.pro_catg = is_science, dpr_catg, pro_catg
+        copy.program_id, copy.keywords = programme, word
+        copies.append(copy)
+    RawFile.objects.bulk_create(copies)
+    found = set(RawFile.objects.filter(visible_purpose(anybody, at)).values_list("name", flat=True))
+    assert found == {one.name for one in copies if may_see_header(anybody, one, at)}
+    assert 0 < len(found) < len(copies)
 
 
 # The picture ------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipelines.models import AssociationBlock, Product, RawFile
+from pipelines.models import AssociationBlock, Instrument, Product, RawFile
+from tests.qcweb.web.html import parse
 
 FRAME = "CCDCAM.2026-03-02T09:00:04.217.fits"
 
@@ -77,6 +78,53 @@ def test_it_finds_by_part_of_a_name_in_any_case(night, see, text, kind, n):
     assert len(kinds(search(see, text))[kind]) == n
 
 
+@pytest.mark.parametrize(
+    ("text", "kind", "n"),
+    [
+        ("bias slow", "Blocks by setup, raw type or recipe", 1),
+        ("SLOW  bias", "Blocks by setup, raw type or recipe", 1),
+        ("09:20 dark ccdcam", "Blocks by setup, raw type or recipe", 1),
+        ("ccdcam 09:20", "Blocks by name", 1),
+        ("hcm_bias fast", "Blocks by setup, raw type or recipe", 1),
+        ("bias 2026-03-01", "Blocks by setup, raw type or recipe", 2),
+        ("bias slow", "Frames by setup or raw type", 3),
+        ("09:05 bias", "Frames by setup or raw type", 3),
+        ("dark", "Frames by setup or raw type", 3),
+        ("ccdcam 09:05", "Frames by name", 3),
+    ],
+)
+def test_several_words_are_found_each_in_any_field(night, client, vera, text, kind, n):
+    client.force_login(vera)
+    answer = client.get("/search/", {"q": text})
+    if answer.status_code == 302:
+        # Found alone.
+        assert (n, answer.headers["Location"][:8]) == (1, "/blocks/")
+    else:
+        assert len(kinds(parse(answer))[kind]) == n
+
+
+@pytest.mark.parametrize("text", ["bias nowhere", "dark fast", "bias 2026-03-04", "% bias"])
+def test_every_word_must_be_found(night, see, text):
+    assert kinds(search(see, text.replace("%", "%25"))) == {}
+
+
+def test_a_date_finds_its_nights(night, see, found):
+    assert found("2026-03-01") == "/nights/CCDCAM/2026-03-01/"
+    frame = RawFile.objects.get(name=FRAME)
+    frame.pk, frame.header_digest, frame.name = None, "f" * 64, "UVES.fits"
+    frame.instrument = Instrument.objects.get(name="UVES")
+    frame.save()
+    page = search(see, "2026-03-01")
+    assert kinds(page) == {"Nights": ["CCDCAM 2026-03-01", "UVES 2026-03-01"]}
+    links = {one.attributes["href"] for one in page.one("main").one("tbody").all("a")}
+    assert links == {"/nights/CCDCAM/2026-03-01/", "/nights/UVES/2026-03-01/"}
+
+
+@pytest.mark.parametrize("text", ["2026-03-31", "2026-02-30", "0001-01-01", "20260301"])
+def test_what_is_no_night_finds_none(night, see, text):
+    assert "Nights" not in kinds(search(see, text))
+
+
 def test_an_observation_block_is_found_by_its_whole_number(night, see):
     ob_id = RawFile.objects.get(name=FRAME).ob_id
     kind = "Frames by programme, observation block or target"
@@ -122,7 +170,7 @@ def test_bytes_that_are_no_text_are_refused(night, see, query):
     assert "UTF-8, without NUL" in see(f"/search/?{query}", 400).one("main").text
 
 
-@pytest.mark.parametrize("text", ["x" * 10_000, "é" * 300, "\u202e", "😀", "\n"])
+@pytest.mark.parametrize("text", ["x" * 10_000, "a b " * 100, "é" * 300, "\u202e", "😀", "\n"])
 def test_odd_text_finds_nothing_and_breaks_nothing(night, client, vera, text):
     client.force_login(vera)
     assert client.get("/search/", {"q": text}).status_code == 200

@@ -37,6 +37,7 @@ def test_a_near_miss_shows_what_failed_with_the_values_met():
         "inputFile.CHIP == CHIP or LAMP == T"
         " (inputFile.CHIP is blue, CHIP is red, LAMP is undefined)",
     )
+    assert miss.bare == ("inputFile.BIN == BIN", "inputFile.CHIP == CHIP or LAMP == T")
 
 
 def test_nested_conditions_are_taken_apart():
