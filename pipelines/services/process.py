@@ -40,6 +40,7 @@ from .inputs import (
     product_of,
     why_useless,
 )
+from .nights import reopen_changed
 
 logger = logging.getLogger(__name__)
 
@@ -130,9 +131,10 @@ def _wait(block: AssociationBlock, culprit: AssociationBlock, at: dt.datetime) -
 
 def _lack(block: AssociationBlock, reason: str, at: dt.datetime) -> None:
     """Make a block incomplete: it is associated again with what comes."""
-    AssociationBlock.objects.filter(
+    waits = AssociationBlock.objects.filter(
         pk=block.pk, attempt=block.attempt, next_step=NextStep.PROCESS
-    ).exclude(process_status=ProcessStatus.RUNNING).update(
+    ).exclude(process_status=ProcessStatus.RUNNING)
+    if waits.update(
         completeness=Completeness.INCOMPLETE,
         incomplete_reason=reason[:255],
         process_status=ProcessStatus.CREATED,
@@ -141,7 +143,8 @@ def _lack(block: AssociationBlock, reason: str, at: dt.datetime) -> None:
         next_try_at=None,
         needs_person=True,
         changed_at=at,
-    )
+    ):
+        reopen_changed(block.instrument, block.night, f"{block.ab_name} lacks {reason}", at)
 
 
 def _patience(culprit: AssociationBlock) -> dt.timedelta:

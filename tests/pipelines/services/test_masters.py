@@ -14,6 +14,7 @@ from pipelines.services import process
 from pipelines.services.hiding import hide_frame, show_frame
 from pipelines.services.ingest import Done
 from pipelines.services.inputs import links_of, plan_call
+from pipelines.services.nights import close_night, state_of, what_is_left
 from pipelines.services.process import process_block
 from pipelines.services.rounds import run_round
 from tests.conftest import run_to_rest
@@ -103,6 +104,18 @@ def test_one_that_can_be_used_no_more_is_never_given_to_a_run(
     run_round("CCDCAM", mjd_to_datetime(dark.mjd_obs))
     dark.refresh_from_db()
     assert (dark.completeness, dark.next_step) == ("COMPLETE", "PROCESS")
+
+
+def test_a_closed_night_is_opened_when_a_block_of_it_lacks_one(master, take, tmp_path, quinn):
+    take(master.parent)
+    take(taken(tmp_path / "dark", DARK))
+    dark = AssociationBlock.objects.select_related("instrument").get(raw_type="DARK")
+    left = what_is_left(dark.instrument, dark.night)
+    close_night(dark.instrument, dark.night, quinn, "", left, timezone.now())
+    RawFile.objects.masters().update(gone_at=LONG_AGO)
+    process_block(dark)
+    comment = state_of(dark.instrument, dark.night).entry.comment
+    assert comment == f"{dark.ab_name} lacks MASTER_BIAS: {master.name} is gone from disk"
 
 
 def test_an_optional_one_that_can_be_used_no_more_is_left_out(master, take, tmp_path):
