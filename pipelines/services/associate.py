@@ -59,6 +59,7 @@ def _associate_all(
     links = _links_of_all(waiting)
     before = {block.pk: _state(block, links.get(block.pk, [])) for block in waiting}
     reasons = {block.pk: block.incomplete_reason for block in waiting}
+    depths = {block.pk: block.cascade_level for block in waiting}
     for block in waiting:
         if not block.incomplete_reason.startswith(NOT_YET):
             block.completeness, block.incomplete_reason = Completeness.COMPLETE, ""
@@ -75,6 +76,8 @@ def _associate_all(
         if _state(block, now) != before[block.pk]:
             _write(block, now, at)
             changed.append(block)
+        elif block.cascade_level != depths[block.pk]:
+            AssociationBlock.objects.filter(pk=block.pk).update(cascade_level=block.cascade_level)
     _reopen(instrument, changed, at)
     ready = [block for block in waiting if block.next_step == NextStep.PROCESS]
     return [block.pk for block in sorted(ready, key=lambda one: (one.cascade_level, one.mjd_obs))]
@@ -364,13 +367,12 @@ def _link(block: AssociationBlock, choice: _Choice) -> CalibrationLink:
 
 
 def _state(block: AssociationBlock, links: Sequence[CalibrationLink]) -> tuple[object, ...]:
-    """Return all that an association decides: a block for which it stays the same is left alone."""
+    """Return what a block is given and why it waits: while that stays the same it is left alone."""
     return (
         block.completeness,
         block.incomplete_reason,
         block.next_step,
         block.needs_person,
-        block.cascade_level,
         *(
             (
                 link.label, link.pro_catg, link.producer_id, link.file_id, link.nth,

@@ -353,3 +353,27 @@ def test_hiding_a_frame_opens_the_closed_nights_it_concerns_and_says_so(tmp_path
         "BIAS.0001.fits was hidden: clouds",
         "1 block was associated anew: FLAT.0003.ab",
     ]
+
+
+OPTIONAL_MAP = """
+select execute(map) from inputFiles where RAW.TYPE=="MAP" group by TPL.START;
+action map { recipe m; product MAP { PRO.CATG="MAP"; } }
+""" + BIAS.replace(
+    "{ recipe b;",
+    '{ minRet=0; maxRet=1; select file as MAP from calibFiles where PRO.CATG=="MAP"; recipe b;',
+)
+
+
+def test_a_block_that_is_only_deeper_in_the_cascade_opens_no_night(tmp_path, quinn):
+    site = Site(tmp_path, OPTIONAL_MAP + FLAT)
+    site.put("BIAS", MJD - 1, TPL_START="b")
+    site.put("FLAT", MJD, TPL_START="f")
+    site.take()
+    before = block("FLAT")
+    closed(site, before.night, quinn)
+    site.put("MAP", MJD - 1, TPL_START="m")
+    site.take()
+    after = block("FLAT")
+    assert (before.cascade_level, after.cascade_level) == (1, 2)
+    assert after.changed_at == before.changed_at
+    assert state_of(site.instrument, after.night).is_closed
