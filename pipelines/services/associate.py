@@ -6,50 +6,79 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from django.db import transaction
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
 from pipelines.domain import oca
 from pipelines.models import (
     AssociationBlock,
+    BlockFrame,
     CalibrationLink,
     Completeness,
     FailureKind,
     Instrument,
     NextStep,
     ProcessStatus,
+    RawFile,
 )
 
 from .instruments import parsed, plan_of, settings_of
+from .nights import closed_nights, reopen_changed
 from .offers import HORIZON_DAYS, NOT_YET, Offer, Offers, Span, find_offers
 
 _OPEN = [ProcessStatus.CREATED, ProcessStatus.QUEUED, ProcessStatus.BLOCKED]
 
 
+_FRAMES = Prefetch("block_frames", BlockFrame.objects.select_related("raw_file"))
+
+
 def associate_blocks(
-    instrument: Instrument, nights: Sequence[dt.date], at: dt.datetime
+    instrument: Instrument,
+    nights: Sequence[dt.date],
+    at: dt.datetime,
+    fresh: QuerySet[RawFile] | None = None,
 ) -> list[int]:
     """Associate what has not run yet; return the blocks that can be advanced now.
 
     Blocks of other nights too: what has arrived may be nearer to them than what they had.
 
     A block that lacks a calibration is incomplete, and its own products do not count: so this goes
-    on until nothing changes any more.
+    on until nothing changes any more. `fresh` are frames that have come, or were hidden or shown:
+    a calibration among them may serve blocks of any night.
     """
-    waiting = _waiting(instrument, nights)
-    if not waiting:
-        return []
+    with transaction.atomic():
+        # First the instrument, then blocks: the order in which everybody takes them.
+        Instrument.objects.select_for_update().get(pk=instrument.pk)
+        waiting = _waiting(instrument, nights, fresh)
+        return _associate_all(instrument, waiting, at) if waiting else []
+
+
+def _associate_all(
+    instrument: Instrument, waiting: Sequence[AssociationBlock], at: dt.datetime
+) -> list[int]:
     offers = _offers(instrument, waiting)
+    links = _links_of_all(waiting)
+    before = {block.pk: _state(block, links.get(block.pk, [])) for block in waiting}
     reasons = {block.pk: block.incomplete_reason for block in waiting}
+    depths = {block.pk: block.cascade_level for block in waiting}
     for block in waiting:
         if not block.incomplete_reason.startswith(NOT_YET):
             block.completeness, block.incomplete_reason = Completeness.COMPLETE, ""
     chosen = _Choosing(waiting, offers).chosen()
     levels = _levels(chosen, offers.levels())
+    changed: list[AssociationBlock] = []
     for block in waiting:
         block.cascade_level = levels[block.pk]
         # A person who has seen why it is incomplete is asked again only for a new reason.
         if block.incomplete_reason != reasons[block.pk] or block.created_at == at:
             block.needs_person = block.completeness == Completeness.INCOMPLETE
-        _write(block, chosen[block.pk], at)
+        _queue_or_rest(block)
+        now = [_link(block, choice) for choice in chosen[block.pk]]
+        if _state(block, now) != before[block.pk]:
+            _write(block, now, at)
+            changed.append(block)
+        elif block.cascade_level != depths[block.pk]:
+            AssociationBlock.objects.filter(pk=block.pk).update(cascade_level=block.cascade_level)
+    _reopen(instrument, changed, at)
     ready = [block for block in waiting if block.next_step == NextStep.PROCESS]
     return [block.pk for block in sorted(ready, key=lambda one: (one.cascade_level, one.mjd_obs))]
 
@@ -57,12 +86,16 @@ def associate_blocks(
 def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
     """Choose again for one block whose calibration is gone; False when there is no better one."""
     with transaction.atomic():
+        Instrument.objects.select_for_update().get(pk=block.instrument_id)
         fresh = (
-            AssociationBlock.objects.select_for_update(of=("self",))
+            AssociationBlock.objects.select_for_update(of=("self",), no_key=True)
             .select_related("rule_set", "instrument")
             .get(pk=block.pk)
         )
-        if fresh.attempt != block.attempt or fresh.process_status not in _OPEN:
+        tries_again = (
+            fresh.process_status == ProcessStatus.FAILED and fresh.next_step == NextStep.PROCESS
+        )
+        if fresh.attempt != block.attempt or not (tries_again or fresh.process_status in _OPEN):
             return False
         offers = _offers(fresh.instrument, [fresh])
         chosen = _associate(fresh, group_of(fresh), offers, _users(fresh) | offers.incomplete())
@@ -70,7 +103,8 @@ def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
             # Nothing else fits: keep waiting for the one that failed, so that the page shows why.
             return False
         fresh.cascade_level = _levels({fresh.pk: chosen}, offers.levels())[fresh.pk]
-        _write(fresh, chosen, at)
+        _queue_or_rest(fresh)
+        _write(fresh, [_link(fresh, choice) for choice in chosen], at)
     return True
 
 
@@ -85,21 +119,28 @@ def _users(block: AssociationBlock) -> set[int]:
     return users
 
 
-def _waiting(instrument: Instrument, nights: Sequence[dt.date]) -> list[AssociationBlock]:
-    """Return the blocks that have not run, or lack something, around some nights."""
+def _waiting(
+    instrument: Instrument, nights: Sequence[dt.date], fresh: QuerySet[RawFile] | None
+) -> list[AssociationBlock]:
+    """Return the blocks that have not run, or lack something, around some nights.
+
+    A fresh calibration on disk may be what a block of any night lacks, or what it had chosen.
+    """
     horizon = dt.timedelta(days=HORIZON_DAYS)
-    return list(
-        AssociationBlock.objects.filter(
-            instrument=instrument,
-            night__gte=min(nights) - horizon,
-            night__lte=max(nights) + horizon,
-            process_status__in=_OPEN,
-        )
+    wanted = Q(night__gte=min(nights) - horizon, night__lte=max(nights) + horizon)
+    if fresh is not None:
+        wanted |= Q(pk__in=CalibrationLink.objects.filter(file__in=fresh).values("block"))
+        if fresh.exclude(pro_catg="").exists():
+            wanted |= Q(completeness=Completeness.INCOMPLETE)
+    found = (
+        AssociationBlock.objects.filter(wanted, instrument=instrument, process_status__in=_OPEN)
         # A worker that claims one of them meanwhile would be overwritten.
-        .select_for_update(of=("self",))
+        .select_for_update(of=("self",), no_key=True)
         .select_related("rule_set", "instrument")
-        .order_by("mjd_obs")
+        .prefetch_related(_FRAMES)
+        .order_by("pk")
     )
+    return sorted(found, key=lambda one: one.mjd_obs)
 
 
 def _offers(instrument: Instrument, blocks: Sequence[AssociationBlock]) -> Offers:
@@ -114,12 +155,12 @@ def action_of(block: AssociationBlock) -> oca.Action | None:
 
 def group_of(block: AssociationBlock) -> oca.Group:
     """Return a block's frames as the organiser sees them."""
-    members = tuple(
-        oca.Frame(link.raw_file_id, link.raw_file.keywords)
-        for link in block.block_frames.select_related("raw_file").order_by(
-            "raw_file__mjd_obs", "raw_file__name", "raw_file"
-        )
+    prefetch_related_objects([block], _FRAMES)
+    frames = sorted(
+        (link.raw_file for link in block.block_frames.all()),
+        key=lambda one: (one.mjd_obs, one.name, one.pk),
     )
+    members = tuple(oca.Frame(frame.pk, frame.keywords) for frame in frames)
     # What its own night makes is certified, or not, together with it.
     return oca.Group(
         block.action, block.event, "", (), members, block.min_frames, 0,
@@ -304,28 +345,65 @@ def _levels(chosen: Mapping[int, list[_Choice]], standing: Mapping[int, int]) ->
     return levels
 
 
-def _write(block: AssociationBlock, choices: list[_Choice], at: dt.datetime) -> None:
-    CalibrationLink.objects.filter(block=block).delete()
-    CalibrationLink.objects.bulk_create(
-        [
-            CalibrationLink(
-                block=block,
-                label=choice.label,
-                pro_catg=choice.offer.pro_catg,
-                producer=choice.offer.producer,
-                file=choice.offer.file,
-                nth=choice.offer.nth,
-                delta_days=choice.delta_days,
-                level=choice.level,
-                is_required=choice.is_required,
-            )
-            for choice in choices
-        ]
+def _links_of_all(blocks: Sequence[AssociationBlock]) -> dict[int, list[CalibrationLink]]:
+    found: dict[int, list[CalibrationLink]] = {}
+    for link in CalibrationLink.objects.filter(block__in=blocks).order_by("pk"):
+        found.setdefault(link.block_id, []).append(link)
+    return found
+
+
+def _link(block: AssociationBlock, choice: _Choice) -> CalibrationLink:
+    return CalibrationLink(
+        block=block,
+        label=choice.label,
+        pro_catg=choice.offer.pro_catg,
+        producer=choice.offer.producer,
+        file=choice.offer.file,
+        nth=choice.offer.nth,
+        delta_days=choice.delta_days,
+        level=choice.level,
+        is_required=choice.is_required,
     )
+
+
+def _state(block: AssociationBlock, links: Sequence[CalibrationLink]) -> tuple[object, ...]:
+    """Return what a block is given and why it waits: while that stays the same it is left alone."""
+    return (
+        block.completeness,
+        block.incomplete_reason,
+        block.next_step,
+        block.needs_person,
+        *(
+            (
+                link.label, link.pro_catg, link.producer_id, link.file_id, link.nth,
+                link.delta_days, link.level, link.is_required,
+            )
+            for link in links
+        ),
+    )  # fmt: skip
+
+
+def _queue_or_rest(block: AssociationBlock) -> None:
     if block.completeness == Completeness.COMPLETE and block.recipe:
         block.process_status, block.next_step = ProcessStatus.QUEUED, NextStep.PROCESS
         block.failure_kind, block.reason, block.next_try_at = FailureKind.NONE, "", None
     else:
         block.process_status, block.next_step = ProcessStatus.CREATED, NextStep.REST
+
+
+def _write(block: AssociationBlock, links: Sequence[CalibrationLink], at: dt.datetime) -> None:
+    CalibrationLink.objects.filter(block=block).delete()
+    CalibrationLink.objects.bulk_create(links)
     block.changed_at = at
     block.save()
+
+
+def _reopen(instrument: Instrument, blocks: Sequence[AssociationBlock], at: dt.datetime) -> None:
+    """Open the closed nights of blocks that have changed."""
+    closed = {night for _, night in closed_nights((instrument.pk, one.night) for one in blocks)}
+    for night in sorted(closed):
+        names = sorted(one.ab_name for one in blocks if one.night == night)
+        words = "block was" if len(names) == 1 else "blocks were"
+        reopen_changed(
+            instrument, night, f"{len(names)} {words} associated anew: {', '.join(names)}", at
+        )

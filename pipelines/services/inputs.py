@@ -56,6 +56,13 @@ def is_useless(link: CalibrationLink) -> bool:
     return link.producer is not None and is_gone(link.producer)
 
 
+def why_useless(link: CalibrationLink) -> str:
+    """Say why a file on disk cannot be given to a run; empty when it can."""
+    if link.file is None or not is_useless(link):
+        return ""
+    return f"{link.file.name} is {'hidden' if link.file.is_hidden else 'gone from disk'}"
+
+
 def is_gone(producer: AssociationBlock) -> bool:
     failed = producer.process_status == ProcessStatus.FAILED
     return producer.is_withdrawn or (failed and producer.next_step == NextStep.REST)

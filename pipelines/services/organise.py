@@ -64,13 +64,14 @@ def organise_nights(nights: Iterable[tuple[int, dt.date]], at: dt.datetime) -> O
         with transaction.atomic():
             # One organiser an instrument at a time: a second one waits here.
             instrument = Instrument.objects.select_for_update().get(pk=instrument_id)
+            fresh = RawFile.objects.filter(
+                instrument=instrument, night__in=ones, organised_at=None, recorded_at__lte=at
+            )
             for night in ones:
                 _organise_night(instrument, night, at, done)
                 reopen_for_arrivals(instrument, night, at)
-            done.to_advance += associate_blocks(instrument, ones, at)
-            RawFile.objects.filter(
-                instrument=instrument, night__in=ones, organised_at=None, recorded_at__lte=at
-            ).update(organised_at=at)
+            done.to_advance += associate_blocks(instrument, ones, at, fresh)
+            fresh.update(organised_at=at)
     return done
 
 
@@ -92,9 +93,10 @@ def _organise_night(
     known = {
         (block.action, block.raw_type, block.group_key): block
         for block in AssociationBlock.objects.filter(instrument=instrument, night=night)
-        .select_for_update(of=("self",))
+        .select_for_update(of=("self",), no_key=True)
         .select_related("rule_set", "instrument")
         .prefetch_related("block_frames")
+        .order_by("pk")
     }
     organiser_frames = [oca.Frame(pk, frame.keywords) for pk, frame in frames.items()]
     taken: set[_Key] = set()

@@ -31,7 +31,16 @@ from pipelines.recipes.process import FencedError, ProcessId
 from pipelines.recipes.run import discard, run_recipe
 
 from .associate import reassociate
-from .inputs import Calibration, is_gone, is_useless, links_of, plan_call, product_of
+from .inputs import (
+    Calibration,
+    is_gone,
+    is_useless,
+    links_of,
+    plan_call,
+    product_of,
+    why_useless,
+)
+from .nights import reopen_changed
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +55,21 @@ class _Wait:
     culprit: AssociationBlock
 
 
+@dataclass(frozen=True)
+class _Lack:
+    """A calibration that is required can be used no more, and nothing takes its place."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """What a run is given, and the links it was chosen by: all, also those that give nothing."""
+
+    calibrations: list[Calibration]
+    links: frozenset[int]
+
+
 def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
@@ -53,21 +77,25 @@ def worker_name() -> str:
 def process_block(block: AssociationBlock) -> bool:
     """Run a block's recipe if its calibrations are there; False when there is nothing to run."""
     at = timezone.now()
-    calibrations = _resolve(block, at)
-    if isinstance(calibrations, _Wait):
-        _wait(block, calibrations.culprit, at)
+    resolved = _resolve(block, at)
+    if isinstance(resolved, _Wait):
+        _wait(block, resolved.culprit, at)
         return False
-    attempt = _claim(block, calibrations, at)
+    if isinstance(resolved, _Lack):
+        _lack(block, resolved.reason, at)
+        return False
+    attempt = _claim(block, resolved, at)
     if attempt is None:
         return False
-    _run(attempt, calibrations)
+    _run(attempt, resolved.calibrations)
     return True
 
 
-def _resolve(block: AssociationBlock, at: dt.datetime) -> list[Calibration] | _Wait:
-    """Return the product of each calibration, or who has to run first.
+def _resolve(block: AssociationBlock, at: dt.datetime) -> _Resolved | _Wait | _Lack:
+    """Return the product of each calibration, or who has to run first, or what is lacking.
 
-    A producer that failed for good or was rejected is replaced by the next best one, once.
+    A producer that failed for good or was rejected, and a file that is hidden or gone, is replaced
+    by the next best one, once.
     """
     links = links_of(block)
     if any(is_useless(link) for link in links) and reassociate(block, at):
@@ -75,11 +103,14 @@ def _resolve(block: AssociationBlock, at: dt.datetime) -> list[Calibration] | _W
     found: list[Calibration] = []
     for link in links:
         product = product_of(link)
-        if product is not None or link.file is not None:
+        if why := why_useless(link):
+            if link.is_required:
+                return _Lack(f"{link.label}: {why}")
+        elif product is not None or link.file is not None:
             found.append(Calibration(link, product))
         elif link.producer is not None and (link.is_required or _is_coming(link.producer)):
             return _Wait(link.producer)
-    return found
+    return _Resolved(found, frozenset(link.pk for link in links))
 
 
 def _is_coming(producer: AssociationBlock) -> bool:
@@ -98,15 +129,36 @@ def _wait(block: AssociationBlock, culprit: AssociationBlock, at: dt.datetime) -
     )
 
 
+def _lack(block: AssociationBlock, reason: str, at: dt.datetime) -> None:
+    """Make a block incomplete: it is associated again with what comes."""
+    waits = AssociationBlock.objects.filter(
+        pk=block.pk, attempt=block.attempt, next_step=NextStep.PROCESS
+    ).exclude(process_status=ProcessStatus.RUNNING)
+    if waits.update(
+        completeness=Completeness.INCOMPLETE,
+        incomplete_reason=reason[:255],
+        process_status=ProcessStatus.CREATED,
+        next_step=NextStep.REST,
+        blocked_by=None,
+        next_try_at=None,
+        needs_person=True,
+        changed_at=at,
+    ):
+        reopen_changed(block.instrument, block.night, f"{block.ab_name} lacks {reason}", at)
+
+
 def _patience(culprit: AssociationBlock) -> dt.timedelta:
     """Return how long to wait: what failed for good comes back by a person's act, which tells."""
     return dt.timedelta(seconds=settings.HCM_RETRY_S if is_gone(culprit) else WAIT_S)
 
 
-def _claim(
-    block: AssociationBlock, calibrations: list[Calibration], at: dt.datetime
-) -> Attempt | None:
+def _claim(block: AssociationBlock, resolved: _Resolved, at: dt.datetime) -> Attempt | None:
     with transaction.atomic():
+        # Whoever associates the block holds it: its links are read when that is done.
+        AssociationBlock.objects.select_for_update(of=("self",), no_key=True).get(pk=block.pk)
+        if resolved.links != {*block.calibrations.values_list("pk", flat=True)}:
+            # Associated anew meanwhile, and whoever did that says that it can be advanced.
+            return None
         AssociationBlock.objects.filter(
             pk=block.pk, attempt=block.attempt, process_status=ProcessStatus.BLOCKED
         ).update(process_status=ProcessStatus.QUEUED, blocked_by=None)
@@ -127,7 +179,7 @@ def _claim(
                     "file": one.link.file.name if one.link.file else None,
                     "delta_days": one.link.delta_days,
                 }
-                for one in calibrations
+                for one in resolved.calibrations
             ],
             started_at=at,
         )

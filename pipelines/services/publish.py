@@ -23,7 +23,8 @@ def offer_products(attempt: Attempt, at: dt.datetime) -> list[int]:
     action = rules.actions.get(block.action)
     if action is None or action.products:
         return []
-    made = [_offered(product, rules) for product in attempt.products.order_by("name")]
+    # As the recipe lists them, which is how several of one category are told apart.
+    made = [_offered(product, rules) for product in attempt.products.order_by("pk")]
     with transaction.atomic():
         # First the instrument, then blocks: the order in which a night is organised.
         instrument = Instrument.objects.select_for_update().get(pk=block.instrument_id)

@@ -10,10 +10,13 @@ from django.db import IntegrityError, transaction
 from pipelines.models import (
     AssociationBlock,
     CertificationMode,
+    Instrument,
     NextStep,
     ProcessStatus,
     RawType,
 )
+from pipelines.services.hiding import holds_hidden, uses_hidden
+from pipelines.services.organise import organise_nights
 from pipelines.services.process import note_decision
 from trending.models import BlockScore, Score
 from trending.services.score import mark_rejected
@@ -135,7 +138,7 @@ def may_be_automatic(block: AssociationBlock) -> bool:
         return False
     if raw_type.certification == CertificationMode.RANDOM and is_sampled(block, raw_type):
         return False
-    return evidence(block).is_green
+    return evidence(block).is_green and not uses_hidden(block)
 
 
 def is_sampled(block: AssociationBlock, raw_type: RawType) -> bool:
@@ -199,6 +202,11 @@ def _check_ready(block: AssociationBlock, decision: Decision, comment: str) -> N
             f"This block is {block.get_process_status_display()}: there is no product to accept.",
             field="decision",
         )
+    if decision == Decision.ACCEPTED and holds_hidden(block):
+        raise CertificationError(
+            "A frame of this block is hidden. Take the rejection back: it runs again without it.",
+            field="decision",
+        )
     if block.next_step != NextStep.REST:
         raise CertificationError("This block is still being worked on. Decide when it is done.")
     if not comment and (decision == Decision.REJECTED or not _is_plain(block)):
@@ -214,12 +222,21 @@ def _is_plain(block: AssociationBlock) -> bool:
 def take_back(
     block: AssociationBlock, by: User, comment: str, *, seen: int, at: dt.datetime
 ) -> Certification:
-    """Take the standing decision back: the block is open again, the history keeps both."""
+    """Take the standing decision back: the block is open again, the history keeps both.
+
+    A block that was rejected gets the frames that have come, or were hidden or shown, meanwhile.
+    """
     with transaction.atomic():
+        # First the instrument, then blocks: the order in which a night is organised.
+        Instrument.objects.select_for_update().get(pk=block.instrument_id)
         block = _locked(block, None)
         if standing(block) is None:
             raise CertificationError("There is no decision to take back.")
-        return _decide(block, Decision.REOPENED, by, comment.strip(), seen, at)
+        was_rejected = block.is_withdrawn
+        entry = _decide(block, Decision.REOPENED, by, comment.strip(), seen, at)
+        if was_rejected:
+            organise_nights([(block.instrument_id, block.night)], at)
+        return entry
 
 
 def _decide(

@@ -230,11 +230,11 @@ def hide(request: HttpRequest, pk: int) -> HttpResponse:
     by, reason = person(request), request.POST.get("reason", "")
     try:
         if request.POST.get("act") == "show":
-            n = show_frame(found, timezone.now())
-            messages.success(request, f"{found.name} is used again; blocks organised anew: {n}.")
+            affected = show_frame(found, by, timezone.now())
+            messages.success(request, f"{found.name} is used again; {affected}.")
         else:
-            n = hide_frame(found, by, reason, timezone.now())
-            messages.success(request, f"{found.name} is hidden; blocks organised anew: {n}.")
+            affected = hide_frame(found, by, reason, timezone.now())
+            messages.success(request, f"{found.name} is hidden; {affected}.")
     except HidingError as error:
         messages.error(request, str(error))
     return redirect("frame", pk=pk)

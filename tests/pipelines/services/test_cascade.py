@@ -1,11 +1,14 @@
 """Cascades in the database: whose products count, how deep they go, and what cuts them."""
 
 import pytest
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from pipelines.domain.times import mjd_to_datetime
-from pipelines.models import AssociationBlock
-from pipelines.services.associate import reassociate
+from pipelines.models import AssociationBlock, CalibrationLink, RawFile
+from pipelines.services.associate import associate_blocks, reassociate
+from pipelines.services.hiding import hide_frame, show_frame
+from pipelines.services.nights import close_night, state_of, what_is_left
 from pipelines.services.process import process_block
 from pipelines.services.rounds import run_round
 from tests.pipelines.services.oca_site import MJD, Site, blocks, given
@@ -251,3 +254,126 @@ def test_rules_with_very_many_selects_are_one_question_to_the_database(tmp_path)
     site.put("LAMP 1099", MJD, DPR_CATG="CALIB")
     site.take()
     assert given(block("F")) == [("R1099", "LAMP 1099.0002", 0)]
+
+
+def lacking_flat(tmp_path):
+    site = Site(tmp_path, FLAT)
+    site.put("FLAT", MJD, TPL_START="f")
+    site.take()
+    assert block("FLAT").incomplete_reason == "BIAS 0 of 1"
+    return site
+
+
+def test_a_static_table_of_years_ago_completes_what_was_there_before_it(tmp_path):
+    site = lacking_flat(tmp_path)
+    site.put_master("MASTER_BIAS", MJD - 1000)
+    report = site.take()
+    assert given(block("FLAT")) == [("BIAS", "MASTER_BIAS.0002", 0)]
+    assert report.to_advance == [block("FLAT").pk]
+
+
+def test_a_static_table_of_years_ago_that_is_hidden_leaves_who_has_not_run(tmp_path, quinn):
+    site = lacking_flat(tmp_path)
+    site.put_master("MASTER_BIAS", MJD - 1000)
+    site.take()
+    table = RawFile.objects.masters().get()
+    hide_frame(table, quinn, "wrong", timezone.now())
+    assert block("FLAT").incomplete_reason == "BIAS 0 of 1"
+    show_frame(table, quinn, timezone.now())
+    assert block("FLAT").next_step == "PROCESS"
+
+
+def closed(site, night, by):
+    left = what_is_left(site.instrument, night)
+    close_night(site.instrument, night, by, "", left, timezone.now())
+
+
+def test_a_master_of_another_night_opens_the_closed_night_it_serves(tmp_path, quinn):
+    site = lacking_flat(tmp_path)
+    night = block("FLAT").night
+    closed(site, night, quinn)
+    site.put_master("MASTER_BIAS", MJD - 5)
+    site.take()
+    entry = state_of(site.instrument, night).entry
+    assert (entry.kind, entry.decided_by) == ("REOPENED", None)
+    assert entry.comment == "1 block was associated anew: FLAT.0001.ab"
+    closed(site, night, quinn)
+    site.put("LAMP", MJD - 5)
+    site.take()
+    assert state_of(site.instrument, night).is_closed
+
+
+def test_blocks_for_which_nothing_has_changed_are_not_written(
+    tmp_path, django_assert_max_num_queries
+):
+    site = Site(tmp_path, BIAS + FLAT)
+    site.put("BIAS", MJD, TPL_START="b")
+    for n in range(30):
+        site.put("FLAT", MJD + 0.01 + n / 1000, TPL_START=f"f {n}")
+    site.take()
+    before = [(one.pk, one.changed_at) for one in blocks()]
+    links = list(CalibrationLink.objects.order_by("pk").values())
+    night = block("BIAS").night
+    with django_assert_max_num_queries(20):
+        ready = associate_blocks(site.instrument, [night], timezone.now())
+    assert len(ready) == 31
+    assert [(one.pk, one.changed_at) for one in blocks()] == before
+    assert list(CalibrationLink.objects.order_by("pk").values()) == links
+
+
+def test_the_instrument_is_locked_before_its_blocks(tmp_path, monkeypatch):
+    site = lacking_flat(tmp_path)
+    locked = []
+    locking = QuerySet.select_for_update
+
+    def noted(self, *args, **options):
+        locked.append(self.model.__name__)
+        return locking(self, *args, **options)
+
+    monkeypatch.setattr(QuerySet, "select_for_update", noted)
+    associate_blocks(site.instrument, [block("FLAT").night], timezone.now())
+    reassociate(block("FLAT"), timezone.now())
+    assert locked == ["Instrument", "AssociationBlock"] * 2
+
+
+def test_hiding_a_frame_opens_the_closed_nights_it_concerns_and_says_so(tmp_path, quinn):
+    site = Site(tmp_path, BIAS + FLAT)
+    site.put("BIAS", MJD - 1, TPL_START="b")
+    site.put("BIAS", MJD - 2, TPL_START="c")
+    site.put("FLAT", MJD, TPL_START="f")
+    site.take()
+    bias = RawFile.objects.get(name="BIAS.0001.fits")
+    flat = block("FLAT")
+    for night in (bias.night, flat.night):
+        closed(site, night, quinn)
+    affected = hide_frame(bias, quinn, "clouds", timezone.now())
+    assert affected.anew == ("BIAS.0001.ab", "FLAT.0003.ab")
+    said = [state_of(site.instrument, night).entry.comment for night in (bias.night, flat.night)]
+    assert said == [
+        "BIAS.0001.fits was hidden: clouds",
+        "1 block was associated anew: FLAT.0003.ab",
+    ]
+
+
+OPTIONAL_MAP = """
+select execute(map) from inputFiles where RAW.TYPE=="MAP" group by TPL.START;
+action map { recipe m; product MAP { PRO.CATG="MAP"; } }
+""" + BIAS.replace(
+    "{ recipe b;",
+    '{ minRet=0; maxRet=1; select file as MAP from calibFiles where PRO.CATG=="MAP"; recipe b;',
+)
+
+
+def test_a_block_that_is_only_deeper_in_the_cascade_opens_no_night(tmp_path, quinn):
+    site = Site(tmp_path, OPTIONAL_MAP + FLAT)
+    site.put("BIAS", MJD - 1, TPL_START="b")
+    site.put("FLAT", MJD, TPL_START="f")
+    site.take()
+    before = block("FLAT")
+    closed(site, before.night, quinn)
+    site.put("MAP", MJD - 1, TPL_START="m")
+    site.take()
+    after = block("FLAT")
+    assert (before.cascade_level, after.cascade_level) == (1, 2)
+    assert after.changed_at == before.changed_at
+    assert state_of(site.instrument, after.night).is_closed

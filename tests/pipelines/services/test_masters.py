@@ -8,13 +8,19 @@ import pytest
 from astropy.io import fits
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock, Product, RawFile
-from pipelines.services.hiding import hide_frame
+from pipelines.domain.times import mjd_to_datetime
+from pipelines.models import AssociationBlock, NightEvent, Product, RawFile
+from pipelines.services import process
+from pipelines.services.hiding import hide_frame, show_frame
 from pipelines.services.ingest import Done
 from pipelines.services.inputs import links_of, plan_call
+from pipelines.services.nights import close_night, state_of, what_is_left
 from pipelines.services.process import process_block
+from pipelines.services.rounds import run_round
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, taken
+
+LONG_AGO = dt.datetime(2026, 3, 3, tzinfo=dt.UTC)
 
 
 @pytest.fixture
@@ -75,6 +81,74 @@ def test_one_that_goes_before_the_run_is_named_by_the_failure(master, take, tmp_
     dark.refresh_from_db()
     assert (dark.process_status, dark.failure_kind) == ("FAILED", "input")
     assert master.name in dark.reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [({"hidden_at": LONG_AGO}, "is hidden"), ({"gone_at": LONG_AGO}, "is gone from disk")],
+)
+def test_one_that_can_be_used_no_more_is_never_given_to_a_run(
+    master, take, tmp_path, fields, reason
+):
+    take(master.parent)
+    take(taken(tmp_path / "dark", DARK))
+    dark = AssociationBlock.objects.select_related("instrument").get(raw_type="DARK")
+    RawFile.objects.masters().update(**fields)
+    assert not process_block(dark)
+    dark.refresh_from_db()
+    assert (dark.completeness, dark.next_step, dark.needs_person, dark.attempt) == (
+        "INCOMPLETE", "REST", True, 0,
+    )  # fmt: skip
+    assert dark.incomplete_reason == f"MASTER_BIAS: {master.name} {reason}"
+    RawFile.objects.masters().update(**dict.fromkeys(fields))
+    run_round("CCDCAM", mjd_to_datetime(dark.mjd_obs))
+    dark.refresh_from_db()
+    assert (dark.completeness, dark.next_step) == ("COMPLETE", "PROCESS")
+
+
+def test_a_closed_night_is_opened_when_a_block_of_it_lacks_one(master, take, tmp_path, quinn):
+    take(master.parent)
+    take(taken(tmp_path / "dark", DARK))
+    dark = AssociationBlock.objects.select_related("instrument").get(raw_type="DARK")
+    left = what_is_left(dark.instrument, dark.night)
+    close_night(dark.instrument, dark.night, quinn, "", left, timezone.now())
+    RawFile.objects.masters().update(gone_at=LONG_AGO)
+    process_block(dark)
+    comment = state_of(dark.instrument, dark.night).entry.comment
+    assert comment == f"{dark.ab_name} lacks MASTER_BIAS: {master.name} is gone from disk"
+
+
+def test_an_optional_one_that_can_be_used_no_more_is_left_out(master, take, tmp_path):
+    take(master.parent)
+    take(taken(tmp_path / "dark", DARK))
+    dark = AssociationBlock.objects.select_related("instrument").get(raw_type="DARK")
+    dark.calibrations.update(is_required=False)
+    RawFile.objects.masters().update(hidden_at=LONG_AGO)
+    resolved = process._resolve(dark, LONG_AGO)
+    assert isinstance(resolved, process._Resolved)
+    assert resolved.calibrations == []
+
+
+def test_hiding_one_asks_again_about_what_was_made_with_it(master, take, tmp_path, quinn):
+    take(master.parent)
+    take(taken(tmp_path / "dark", DARK))
+    run_to_rest()
+    AssociationBlock.objects.update(is_certified=True, needs_person=False)
+    dark = AssociationBlock.objects.get(raw_type="DARK")
+    file = RawFile.objects.masters().get()
+    affected = hide_frame(file, quinn, "light leak", timezone.now())
+    assert (affected.anew, affected.used) == ((), (dark.ab_name,))
+    assert str(affected) == "0 blocks organised anew, 1 that has used it waits for a person"
+    dark.refresh_from_db()
+    assert (dark.process_status, dark.needs_person, dark.is_certified, dark.attempt) == (
+        "SUCCESSFUL", True, False, 1,
+    )  # fmt: skip
+    show_frame(file, quinn, timezone.now())
+    entries = NightEvent.objects.filter(raw_file=file)
+    assert [(one.kind, one.decided_by, one.comment) for one in entries] == [
+        ("HIDDEN", quinn, "light leak"),
+        ("SHOWN", quinn, ""),
+    ]
 
 
 def test_the_block_of_the_night_is_nearer_than_the_disk(master, take, tmp_path):

@@ -79,7 +79,7 @@ def test_a_hidden_frame_leaves_its_block_which_runs_again_without_it(take, quinn
     run_to_rest()
     block = AssociationBlock.objects.get()
     frame = block.block_frames.first().raw_file
-    assert hide_frame(frame, quinn, "satellite", timezone.now()) == 1
+    assert hide_frame(frame, quinn, "satellite", timezone.now()).anew == (block.ab_name,)
     block.refresh_from_db()
     assert (block.block_frames.count(), block.next_step, block.is_certified) == (
         3,
@@ -90,7 +90,7 @@ def test_a_hidden_frame_leaves_its_block_which_runs_again_without_it(take, quinn
     block.refresh_from_db()
     assert (block.process_status, block.attempt) == ("SUCCESSFUL", 2)
     frame.refresh_from_db()
-    show_frame(frame, timezone.now())
+    show_frame(frame, quinn, timezone.now())
     block.refresh_from_db()
     assert (block.block_frames.count(), block.next_step) == (4, "PROCESS")
 
@@ -112,7 +112,7 @@ def test_hiding_needs_a_reason_and_happens_once(take, quinn, tmp_path):
     with pytest.raises(HidingError, match="Say why"):
         hide_frame(frame, quinn, "  ", timezone.now())
     with pytest.raises(HidingError, match="not hidden"):
-        show_frame(frame, timezone.now())
+        show_frame(frame, quinn, timezone.now())
     hide_frame(frame, quinn, "bad", timezone.now())
     with pytest.raises(HidingError, match="hidden already"):
         hide_frame(frame, quinn, "bad", timezone.now())

@@ -90,7 +90,7 @@ def test_a_first_frame_that_is_hidden_takes_its_time_with_it(tmp_path, quinn):
     [block] = blocks()
     assert block.virtual_products[0]["keywords"]["MJD-OBS"] == block.mjd_obs == MJD + 0.01
     first.refresh_from_db()
-    show_frame(first, timezone.now())
+    show_frame(first, quinn, timezone.now())
     assert blocks()[0].mjd_obs == MJD
 
 

@@ -92,9 +92,12 @@ def test_without_a_next_best_it_waits_for_the_culprit(take, tmp_path):
     assert (dark.process_status, dark.blocked_by) == (ProcessStatus.BLOCKED, block_of())
 
 
+NOTHING = process._Resolved([], frozenset())
+
+
 def claimed(block):
     at = timezone.now()
-    attempt = process._claim(block, [], at)
+    attempt = process._claim(block, NOTHING, at)
     assert attempt is not None
     return attempt
 
@@ -102,8 +105,8 @@ def claimed(block):
 def test_only_one_of_two_workers_gets_a_block(take, tmp_path):
     take(taken(tmp_path, BIAS))
     first, second = block_of(), block_of()
-    assert process._claim(first, [], timezone.now()) is not None
-    assert process._claim(second, [], timezone.now()) is None
+    assert process._claim(first, NOTHING, timezone.now()) is not None
+    assert process._claim(second, NOTHING, timezone.now()) is None
     assert Attempt.objects.count() == 1
 
 
@@ -223,3 +226,19 @@ def test_a_recipe_that_calls_its_input_by_another_name_gets_that_name(take, tmp_
     assert {one.tag for one in call.raws} == {"DARK_DETCHECK"}
     assert [one.tag for one in call.calibrations] == ["OFFSET"]
     assert {one.tag for one in inputs.plan_call(block_of(), []).raws} == {"BIAS"}
+
+
+def test_a_run_does_not_start_with_calibrations_that_are_linked_no_more(take, tmp_path):
+    take(taken(tmp_path / "one", later(BIAS, -1)))
+    run_to_rest()
+    take(taken(tmp_path / "two", DARK))
+    dark = block_of("DARK")
+    resolved = process._resolve(dark, timezone.now())
+    assert isinstance(resolved, process._Resolved)
+    take(taken(tmp_path / "three", BIAS))
+    assert block_of("DARK").attempt == dark.attempt
+    assert process._claim(dark, resolved, timezone.now()) is None
+    assert not Attempt.objects.filter(block=dark).exists()
+    run_to_rest()
+    night = block_of("DARK").calibrations.get().producer.night
+    assert (block_of("DARK").process_status, night) == ("SUCCESSFUL", dt.date(2026, 3, 1))

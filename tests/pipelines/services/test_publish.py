@@ -5,11 +5,19 @@ import re
 import pytest
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock, Completeness, ProcessStatus, RuleSet
-from pipelines.services.inputs import plan_call
+from pipelines.models import (
+    AssociationBlock,
+    Attempt,
+    Completeness,
+    ProcessStatus,
+    Product,
+    RuleSet,
+)
+from pipelines.services.inputs import links_of, plan_call, product_of
 from pipelines.services.publish import offer_products
 from tests.conftest import run_to_rest
-from tests.frames import BIAS, DARK, later, taken
+from tests.frames import BIAS, DARK, later, taken, write_header
+from tests.pipelines.services.oca_site import MJD, Site, blocks
 
 pytestmark = pytest.mark.django_db
 
@@ -77,3 +85,38 @@ def test_where_the_rules_say_it_nothing_is_added(take, tmp_path):
     run_to_rest()
     assert block_of("BIAS").virtual_products == promised
     assert offer_products(block_of("BIAS").current_attempt, timezone.now()) == []
+
+
+ARMS = """
+select execute(s) from inputFiles where RAW.TYPE=="S" group by TPL.START;
+select execute(f) from inputFiles where RAW.TYPE=="F" group by TPL.START;
+action s { recipe s; }
+action f { minRet=1; maxRet=1;
+  select file as M from calibFiles where PRO.CATG=="M" and inputFile.INS.ARM==INS.ARM; recipe f; }
+"""
+
+
+@pytest.mark.parametrize(("arm", "name"), [("RED", "z.fits"), ("BLUE", "a.fits")])
+def test_of_two_products_of_one_category_the_right_one_is_handed_over(
+    tmp_path, settings, arm, name
+):
+    settings.HCM_DATA_DIR = tmp_path / "data"
+    site = Site(tmp_path / "raw", ARMS)
+    site.put("S", MJD, TPL_START="s")
+    site.put("F", MJD + 0.01, TPL_START="f", INS_ARM=arm)
+    site.take()
+    [maker] = blocks(raw_type="S")
+    at = timezone.now()
+    attempt = Attempt.objects.create(block=maker, number=1, recipe="s", started_at=at)
+    for nth, (made, its_arm) in enumerate([("z.fits", "RED"), ("a.fits", "BLUE")]):
+        cards: dict[str, str | float] = {"INSTRUME": "CAM", "MJD-OBS": MJD, "INS.ARM": its_arm}
+        write_header(settings.HCM_DATA_DIR / made, cards)
+        Product.objects.create(
+            attempt=attempt, pro_catg="M", name=made, path=made, size=nth, recorded_at=at
+        )
+    AssociationBlock.objects.filter(pk=maker.pk).update(
+        process_status="SUCCESSFUL", next_step="EXTRACT", attempt=1, current_attempt=attempt
+    )
+    offer_products(attempt, at)
+    [link] = links_of(blocks(raw_type="F")[0])
+    assert product_of(link).name == name

@@ -4,7 +4,8 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock, CertificationMode, RawType
+from pipelines.models import AssociationBlock, CalibrationLink, CertificationMode, RawFile, RawType
+from pipelines.services.hiding import hide_frame
 from pipelines.services.process import request_again
 from qcweb import workflow
 from qcweb.certification.models import AppendOnlyError, Certification, Decision
@@ -250,3 +251,47 @@ def test_taking_a_rejection_back_wakes_what_waited_for_it(night, quinn):
     assert fresh(waiting).next_try_at is None
     run_to_rest()
     assert fresh(waiting).process_status == "SUCCESSFUL"
+
+
+def rejected_with_a_hidden_frame(block, quinn, seen):
+    say(block, Decision.REJECTED, quinn, "lamp was on", seen=seen)
+    frame = block.block_frames.first().raw_file
+    hide_frame(frame, quinn, "lamp was on", timezone.now())
+    assert block.block_frames.filter(raw_file=frame).exists()
+    return frame
+
+
+def test_a_block_that_holds_a_hidden_frame_is_not_accepted(night, quinn):
+    rejected_with_a_hidden_frame(night["green"], quinn, 1)
+    with pytest.raises(CertificationError, match="A frame of this block is hidden"):
+        say(night["green"], Decision.ACCEPTED, quinn, "fine", seen=2)
+
+
+def test_a_rejection_taken_back_leaves_hidden_frames_out(night, quinn):
+    frame = rejected_with_a_hidden_frame(night["green"], quinn, 1)
+    take_back(fresh(night["green"]), quinn, "", seen=2, at=timezone.now())
+    assert not night["green"].block_frames.filter(raw_file=frame).exists()
+    assert fresh(night["green"]).process_status != "SUCCESSFUL"
+
+
+def test_what_was_made_with_a_hidden_calibration_is_not_certified_by_the_system(night, quinn):
+    block = fresh(night["green"])
+    assert may_be_automatic(block)
+    file = RawFile.objects.filter(block_frames__isnull=False).exclude(block_frames__block=block)[0]
+    link = CalibrationLink(block=block, label="M", pro_catg="M", file=file)
+    link.save()
+    assert may_be_automatic(block)
+    RawFile.objects.filter(pk=file.pk).update(hidden_at=timezone.now(), hidden_reason="light leak")
+    assert not may_be_automatic(block)
+
+
+def test_the_page_of_a_block_says_that_its_calibration_is_hidden(night, quinn, client):
+    client.force_login(quinn)
+    block = fresh(night["green"])
+    file = RawFile.objects.exclude(block_frames__block=block)[0]
+    CalibrationLink.objects.create(block=block, label="M", pro_catg="M", file=file)
+    hide_frame(file, quinn, "light leak", timezone.now())
+    text = parse(client.get(f"/blocks/{block.ab_name}/")).one("main").text
+    assert "Hidden meanwhile." in text
+    assert "light leak" in text
+    assert fresh(block).needs_person

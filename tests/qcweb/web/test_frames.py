@@ -315,7 +315,7 @@ def test_hidden_and_shown_again_with_words_both_times(night, client, quinn):
     frame = some_frame(raw_type="BIAS", setup="FAST_1x1")
     block = frame.block_frames.get().block
     page = posted(client, f"/frames/{frame.pk}/hide/", reason=" shutter stuck ")
-    assert f"{frame.name} is hidden; blocks organised anew: 1." in page.one(css="note-ok").text
+    assert f"{frame.name} is hidden; 1 block organised anew." in page.one(css="note-ok").text
     assert "by quinn" in page.one(css="note-human").text
     assert "shutter stuck" in page.one(css="note-human").text
     assert frame.pk not in block.block_frames.values_list("raw_file", flat=True)
