@@ -30,7 +30,7 @@ from pipelines.models import (
 from .associate import associate_blocks
 from .ingest import Done, find_frames, ingest
 from .nights import closed_nights
-from .organise import organise_new
+from .organise import AWAITS, organise_new, organise_nights
 from .process import request_again, worker_name
 from .roots import GONE, lack_of
 
@@ -186,9 +186,14 @@ def _whole_files(directory: Path, work: _Work) -> Iterator[Path]:
 
 
 def _look_after(instrument: Instrument, work: _Work, at: dt.datetime) -> None:
-    organised = organise_new(at, instrument)
-    work.counts["new blocks"] += organised.n_new
-    work.to_advance += organised.to_advance
+    waiting = AssociationBlock.objects.filter(
+        instrument=instrument, incomplete_reason__startswith=AWAITS
+    )
+    # Nobody says that a template was broken off: its night is looked at again until it is over.
+    unfinished = waiting.values_list("instrument", "night").distinct()
+    for organised in (organise_nights(unfinished, at), organise_new(at, instrument)):
+        work.counts["new blocks"] += organised.n_new
+        work.to_advance += organised.to_advance
     for step in (_complete, _try_again, _miss_frames):
         work.beat()
         step(instrument, work, at)

@@ -49,7 +49,7 @@ def test_a_file_that_changes_later_is_told_again(watch, tmp_path):
 def test_a_directory_that_vanishes_is_waited_for(watch, tmp_path, caplog):
     (tmp_path / "a.fits").write_bytes(b"1")
     watch.settled(100)
-    away = tmp_path.with_name("away")
+    away = tmp_path.with_name(f"{tmp_path.name}-away")
     tmp_path.rename(away)
     assert watch.settled(110) == []
     assert watch.settled(111) == []
@@ -92,7 +92,7 @@ def test_a_folder_that_goes_away_while_it_is_looked_at_is_no_error(tmp_path, mon
 
     def vanish(path):
         if Path(path).name == "one" and Path(path).exists():
-            Path(path).rename(tmp_path.with_name("away"))
+            Path(path).rename(tmp_path.with_name(f"{tmp_path.name}-away"))
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", vanish)
