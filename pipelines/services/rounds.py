@@ -30,7 +30,8 @@ from pipelines.models import (
 from .associate import associate_blocks
 from .ingest import Done, find_frames, ingest
 from .nights import closed_nights
-from .organise import AWAITS, organise_new, organise_nights
+from .offers import AWAITS
+from .organise import organise_new, organise_nights
 from .process import request_again, worker_name
 from .roots import GONE, lack_of
 

@@ -162,6 +162,7 @@ def frame(request: HttpRequest, pk: int) -> HttpResponse:
             "assigned": found.trace.get("assigned", {}),
             "block_frames": found.block_frames.select_related("block").order_by("block__night"),
             "used_by": _used_by(found),
+            "events": found.events.select_related("decided_by").order_by("-pk"),
             "neighbours": _neighbours(found),
         },
     )

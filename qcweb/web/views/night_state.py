@@ -35,7 +35,7 @@ def close(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
     """Show what is left of a night; posted, close it."""
     found, day = find_instrument(instrument), parse_night(night)
     left, about = what_is_left(found, day), f"close {instrument} {night}"
-    events = NightEvent.objects.of_night(found, day).select_related("decided_by")
+    events = NightEvent.objects.of_night(found, day).select_related("decided_by", "raw_file")
     if request.method == "POST":
         try:
             close_night(

@@ -654,3 +654,15 @@ def test_the_second_time_the_kept_file_is_sent(picture, client, settings):
     drawn = client.get(f"/frames/{frame.pk}/look/0.png").content
     assert (np.asarray(Image.open(io.BytesIO(drawn))) == first).all()
     assert not kept.exists()
+
+
+def test_hiding_and_showing_leave_a_trace_on_the_frame_and_its_night(client, night, quinn):
+    frame = night["green"].block_frames.first().raw_file
+    client.force_login(quinn)
+    client.post(f"/frames/{frame.pk}/hide/", {"reason": "satellite"})
+    client.post(f"/frames/{frame.pk}/hide/", {"act": "show"})
+    log = parse(client.get(f"/frames/{frame.pk}/")).all("ul", css="log")[-1].text
+    assert "frame shown again" in log
+    assert "frame hidden : satellite quinn" in log
+    closing = parse(client.get(f"/nights/CCDCAM/{frame.night}/close/"))
+    assert frame.name in closing.all("ul", css="log")[-1].text
