@@ -34,6 +34,8 @@ BLOCK = 2880
 # Most headers of the observatory in one go: 1,200 cards.
 _READ_AT_ONCE = 34 * BLOCK
 _END = re.compile(rb"END\s{77}")
+# Suffixes of compressed frames; `unpacked` gives their content.
+COMPRESSED = frozenset({".gz", ".Z", ".fz"})
 # A header of more cards than this is not a header: stop before memory does.
 MAX_HEADER_BLOCKS = 4000
 # More than any detector writes, and less than a file's position can be.

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.domain.recipe_call import SofEntry, safe_name
-from pipelines.fits import unpacked
+from pipelines.fits import COMPRESSED, unpacked
 
 logger = logging.getLogger(__name__)
-
-_COMPRESSED = {".gz", ".Z", ".fz"}
 
 
 def make_job(
@@ -34,7 +32,7 @@ def make_job(
 def _place(source: Path, folder: Path) -> str:
     """Link a file into the job, or unpack it there; return its path relative to the job."""
     folder.mkdir(exist_ok=True)
-    is_packed = source.suffix in _COMPRESSED
+    is_packed = source.suffix in COMPRESSED
     name = safe_name(source.name.removesuffix(source.suffix) if is_packed else source.name)
     target = folder / name
     if target.exists():  # two masters of the same name, of two blocks

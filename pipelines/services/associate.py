@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
 from pipelines.domain import oca
+from pipelines.domain.block_graph import depths_of, in_order, reaches
 from pipelines.models import (
     AssociationBlock,
     BlockFrame,
@@ -64,7 +65,7 @@ def _associate_all(
         if not block.incomplete_reason.startswith(NOT_YET):
             block.completeness, block.incomplete_reason = Completeness.COMPLETE, ""
     chosen = _Choosing(waiting, offers).chosen()
-    levels = _levels(chosen, offers.levels())
+    levels = depths_of(_producers_of_all(chosen), offers.levels())
     changed: list[AssociationBlock] = []
     for block in waiting:
         block.cascade_level = levels[block.pk]
@@ -102,7 +103,7 @@ def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
         if fresh.completeness == Completeness.INCOMPLETE:
             # Nothing else fits: keep waiting for the one that failed, so that the page shows why.
             return False
-        fresh.cascade_level = _levels({fresh.pk: chosen}, offers.levels())[fresh.pk]
+        fresh.cascade_level = depths_of({fresh.pk: _producers(chosen)}, offers.levels())[fresh.pk]
         _queue_or_rest(fresh)
         _write(fresh, [_link(fresh, choice) for choice in chosen], at)
     return True
@@ -223,6 +224,10 @@ def _producers(choices: Sequence[_Choice]) -> set[int]:
     return {choice.offer.producer.pk for choice in choices if choice.offer.producer is not None}
 
 
+def _producers_of_all(chosen: Mapping[int, list[_Choice]]) -> dict[int, set[int]]:
+    return {pk: _producers(choices) for pk, choices in chosen.items()}
+
+
 def _associate(
     block: AssociationBlock,
     group: oca.Group,
@@ -295,54 +300,17 @@ def _circles(
     waiting: Sequence[AssociationBlock], chosen: Mapping[int, list[_Choice]]
 ) -> dict[tuple[int, int], str]:
     """Return choices by which blocks would wait for themselves: rules with wide pools allow that."""
-    ordered = set(_in_order(chosen))
-    rest = {pk: _producers(choices) for pk, choices in chosen.items() if pk not in ordered}
+    producers = _producers_of_all(chosen)
+    ordered = set(in_order(producers))
+    rest = {pk: used for pk, used in producers.items() if pk not in ordered}
     found: dict[tuple[int, int], str] = {}
     for block in (one for one in waiting if one.pk in rest):
         for choice in chosen[block.pk]:
             producer = choice.offer.producer
-            if producer is not None and _reaches(producer.pk, block.pk, rest):
+            if producer is not None and reaches(producer.pk, block.pk, rest):
                 rest[block.pk].discard(producer.pk)
                 found[block.pk, producer.pk] = choice.label
     return found
-
-
-def _reaches(start: int, target: int, producers: Mapping[int, set[int]]) -> bool:
-    """Return whether a block uses another one, directly or through others."""
-    seen, ahead = {start}, [start]
-    while ahead:
-        one = ahead.pop()
-        if one == target:
-            return True
-        new = producers.get(one, set()) - seen
-        seen |= new
-        ahead += new
-    return False
-
-
-def _in_order(chosen: Mapping[int, list[_Choice]]) -> list[int]:
-    """Return blocks after all they use, without those of circles and what uses these."""
-    # No recursion: a series of darks, each made with the one before, is as long as the archive.
-    lacks = {pk: _producers(choices) & chosen.keys() for pk, choices in chosen.items()}
-    users: dict[int, list[int]] = {}
-    for pk, producers in lacks.items():
-        for producer in producers:
-            users.setdefault(producer, []).append(pk)
-    order = [pk for pk, producers in lacks.items() if not producers]
-    for done in order:
-        for user in users.get(done, ()):
-            lacks[user].discard(done)
-            if not lacks[user]:
-                order.append(user)
-    return order
-
-
-def _levels(chosen: Mapping[int, list[_Choice]], standing: Mapping[int, int]) -> dict[int, int]:
-    """Return the blocks' depths in the cascade: one more than the deepest of what each uses."""
-    levels = dict(standing)
-    for pk in _in_order(chosen):
-        levels[pk] = max((levels[one] + 1 for one in _producers(chosen[pk])), default=0)
-    return levels
 
 
 def _links_of_all(blocks: Sequence[AssociationBlock]) -> dict[int, list[CalibrationLink]]:

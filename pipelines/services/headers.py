@@ -4,6 +4,7 @@ import io
 from dataclasses import dataclass
 
 from pipelines.fits import (
+    COMPRESSED,
     FitsError,
     Value,
     all_keywords,
@@ -15,7 +16,6 @@ from pipelines.models import RawFile
 
 from .quicklook import Hdu
 
-_COMPRESSED = {".gz", ".Z", ".fz"}
 _MOST_AXES = 9
 _SHAPE = frozenset(
     {"NAXIS", "EXTNAME", "XTENSION", *(f"NAXIS{n}" for n in range(1, _MOST_AXES + 1))}
@@ -43,7 +43,7 @@ def read_header_of(frame: RawFile, number: int) -> HeaderView:
     cards: list[tuple[str, Value, str]] = []
     try:
         path = frame.full_path
-        packed = path.suffix in _COMPRESSED
+        packed = path.suffix in COMPRESSED
         with io.BytesIO(unpacked(path)) if packed else path.open("rb") as file:
             for n, header in enumerate(read_headers_of(file)):
                 found = parse_keywords(header, _SHAPE)

@@ -16,14 +16,13 @@ from django.conf import settings
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.fits import FitsError, unpacked
+from pipelines.fits import COMPRESSED, FitsError, unpacked
 from pipelines.models import RawFile
 
 # Pixels of the longer side; more is not seen on a page.
 LONGEST = 640
 # Pixels read at once; no detector comes near.
 LARGEST_STRIP = 1 << 26
-_COMPRESSED = {".gz", ".Z", ".fz"}
 
 
 class NoPictureError(Exception):
@@ -71,7 +70,7 @@ def quicklook(frame: RawFile, number: int) -> bytes:
 
 def _draw(path: Path, number: int) -> bytes:
     try:
-        source: Any = io.BytesIO(unpacked(path)) if path.suffix in _COMPRESSED else path
+        source: Any = io.BytesIO(unpacked(path)) if path.suffix in COMPRESSED else path
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             # What it says of damaged files is said here, to whoever wants the picture.
             warnings.simplefilter("ignore", AstropyWarning)

@@ -9,8 +9,8 @@ from django.db import transaction
 from pipelines.fits import FitsError
 from pipelines.models import Instrument, RawFile
 
-from .ingest import read_again
 from .organise import organise_nights
+from .reading import read_again
 
 # What the rules make of a frame; what else is known of it stays.
 _OF_RULES = ("raw_type", "do_catg", "pro_catg", "setup", "is_science", "keywords")

@@ -32,7 +32,8 @@ from .ingest import Done, find_frames, ingest
 from .nights import closed_nights
 from .offers import AWAITS
 from .organise import organise_new, organise_nights
-from .process import request_again, worker_name
+from .process import worker_name
+from .requests import request_again
 from .roots import GONE, lack_of
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from pipelines.models import (
 )
 from pipelines.services.hiding import holds_hidden, uses_hidden
 from pipelines.services.organise import organise_nights
-from pipelines.services.process import note_decision
+from pipelines.services.requests import note_decision
 from trending.models import BlockScore, Score
 from trending.services.score import mark_rejected
 

@@ -4,9 +4,9 @@ import pytest
 
 from pipelines.fits import read_fits, read_headers
 from qcweb.management.bench import eso_frames, find, oca_rules
+from tests.conftest import cannot_run
 
 UVES = sorted(oca_rules._RULES.glob("uves-*/gasgano/config/uves.oca"))
-WITH_RULES = pytest.mark.skipif(not UVES, reason="needs cpl-plugin-uves: see packages.txt")
 
 
 @pytest.fixture
@@ -46,8 +46,9 @@ def test_they_are_registered(frames, instruments):
     assert oca_rules.run_register(frames[0].parent) > 0
 
 
-@WITH_RULES
 def test_frames_are_organised_and_classified_by_esos_rules(monkeypatch, tmp_path):
+    if not UVES:
+        cannot_run("needs cpl-plugin-uves: see packages.txt")
     monkeypatch.setattr(oca_rules, "N_FRAMES", 60)
     monkeypatch.setattr(oca_rules, "N_MASTERS", 3000)
     monkeypatch.setattr(oca_rules, "N_HEADERS", 20)

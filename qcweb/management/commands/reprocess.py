@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Completeness, NextStep
-from pipelines.services.process import request_again
+from pipelines.services.requests import request_again
 from qcweb.management.base import DatabaseCommand
 from qcweb.tasks import ask
 

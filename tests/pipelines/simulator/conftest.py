@@ -1,8 +1,8 @@
-import os
 import shutil
 
 import pytest
 
+from tests.conftest import cannot_run
 from tests.pipelines.simulator.observatory import find_plugins
 
 
@@ -10,9 +10,6 @@ from tests.pipelines.simulator.observatory import find_plugins
 def esorex():
     """EsoRex with the UVES and MUSE recipes; without it the test is skipped, or fails if demanded."""
     missing = [name for name in ("uves", "muse") if not find_plugins(name)]
-    if shutil.which("esorex") and not missing:
-        return shutil.which("esorex")
-    reason = "EsoRex with cpl-plugin-uves and cpl-plugin-muse is not installed (see packages.txt)"
-    if os.environ.get("HCM_REQUIRE_ALL") == "1":
-        pytest.fail(reason)
-    return pytest.skip(reason)
+    if missing or not shutil.which("esorex"):
+        cannot_run("needs EsoRex with cpl-plugin-uves and cpl-plugin-muse: see packages.txt")
+    return shutil.which("esorex")

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from pipelines.models import AssociationBlock, CalibrationLink, CertificationMode, RawFile, RawType
 from pipelines.services.hiding import hide_frame
-from pipelines.services.process import request_again
+from pipelines.services.requests import request_again
 from qcweb import workflow
 from qcweb.certification.models import AppendOnlyError, Certification, Decision
 from qcweb.certification.services import (
