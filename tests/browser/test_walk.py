@@ -36,7 +36,7 @@ def test_from_the_red_cell_to_an_accepted_block(visit, observatory):
     page = quinn.open("/")
     expect(page).to_have_title(re.compile(r"^\d+ NOK, Health Check Monitor"))
     page.locator("a.cell-nok", has_text="NOK").first.click()
-    expect(page).to_have_url(re.compile("/reports/CCDCAM/read_noise/"))
+    page.wait_for_url(re.compile("/reports/CCDCAM/read_noise/"))
     quinn.wait_for_plots()
     panel = page.locator("section.panel", has=page.locator(".st-fill.st-nok"))
     expect(panel).to_have_count(1)
@@ -44,12 +44,12 @@ def test_from_the_red_cell_to_an_accepted_block(visit, observatory):
     assert int(chart.get_attribute("data-drawn")) == 2
 
     click_point(page, chart, "NOK")
-    expect(page).to_have_url(re.compile(re.escape(observatory.block("red"))))
+    page.wait_for_url(re.compile(re.escape(observatory.block("red"))))
     expect(page.get_by_role("heading", name="Why is it red?")).to_be_visible()
 
     page.locator("#certify").get_by_role("link", name="Log in").click()
     quinn.log_in("quinn", "quinn-certifies")
-    expect(page).to_have_url(re.compile(re.escape(observatory.block("red"))))
+    page.wait_for_url(re.compile(re.escape(observatory.block("red"))))
     page.keyboard.press("a")
     expect(page.get_by_role("radio", name="Accept")).to_be_checked()
     page.keyboard.press("c")
@@ -61,7 +61,7 @@ def test_from_the_red_cell_to_an_accepted_block(visit, observatory):
     expect(page.locator("#history")).to_contain_text("the amplifier was warm")
     expect(page.locator("#certify .st-accepted")).to_have_text("accepted")
     page.keyboard.press("l")
-    expect(page).to_have_url(re.compile(re.escape(observatory.night)))
+    page.wait_for_url(re.compile(re.escape(observatory.night)))
     row = page.locator("tr[data-row]", has=page.locator(f'a[href="{observatory.block("red")}"]'))
     expect(row.locator(".c-cert")).to_contain_text("accepted a true state")
     expect(row.locator(".c-score")).to_contain_text("NOK")
@@ -112,7 +112,7 @@ def test_the_keys_of_the_night(visit, observatory):
     expect(page.locator("[data-none]")).to_be_visible()
     search.fill("dark")
     expect(page.locator("tr[data-row]:visible")).to_have_count(1)
-    expect(page).to_have_url(re.compile("q=dark"))
+    page.wait_for_url(re.compile("q=dark"))
     page.keyboard.press("Escape")
     expect(search).not_to_be_focused()
     expect(search).to_have_value("dark")
@@ -123,12 +123,12 @@ def test_the_keys_of_the_night(visit, observatory):
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("g")
     page.keyboard.press("o")
-    expect(page).to_have_url(re.compile(re.escape(observatory.block("dark"))))
+    page.wait_for_url(re.compile(re.escape(observatory.block("dark"))))
     page.goto(page.url.split("/blocks/")[0] + observatory.night)
     page.keyboard.press("[")
-    expect(page).to_have_url(re.compile(observatory.nights[0]))
+    page.wait_for_url(re.compile(observatory.nights[0]))
     page.keyboard.press("]")
-    expect(page).to_have_url(re.compile(observatory.nights[1]))
+    page.wait_for_url(re.compile(observatory.nights[1]))
 
 
 # Every key that the list of keys names does something on that page.
@@ -201,7 +201,7 @@ def test_from_the_search_to_a_frame_its_trace_its_block_and_the_cascade(visit, o
     expect(page.locator("#header [data-none]")).not_to_be_visible()
 
     page.locator("#blocks").get_by_role("link", name=observatory.blocks["dark"]).click()
-    expect(page).to_have_url(re.compile(re.escape(observatory.block("dark"))))
+    page.wait_for_url(re.compile(re.escape(observatory.block("dark"))))
     page.get_by_role("link", name="Why these?").click()
     expect(page.get_by_role("heading", name="MASTER_BIAS")).to_be_visible()
     expect(page.locator("tbody tr").first).to_contain_text("taken")
@@ -211,7 +211,7 @@ def test_from_the_search_to_a_frame_its_trace_its_block_and_the_cascade(visit, o
     expect(node).to_contain_text("DARK")
     node.focus()
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(re.escape(observatory.block("dark"))))
+    page.wait_for_url(re.compile(re.escape(observatory.block("dark"))))
 
 
 def test_a_search_without_an_answer_and_with_several(visit, observatory):
