@@ -27,11 +27,19 @@ HCM_PROPRIETARY_DAYS = env.number("HCM_PROPRIETARY_DAYS", 365, low=0, high=36500
 HCM_LEASE_S = env.number("HCM_LEASE_S", 60, low=2, high=3600)
 # How often everything that is not at rest is looked at again.
 HCM_SWEEP_S = env.number("HCM_SWEEP_S", 5, low=0.2, high=3600)
-# How long a failure that may pass is left alone before the next try, and how often it is tried.
-HCM_RETRY_S = env.number("HCM_RETRY_S", 3600, low=0.1, high=7 * 86400)
+# How long a failure that may pass is left alone before the next try (doubled with each), and how
+# often it is tried.
+HCM_RETRY_S = env.number("HCM_RETRY_S", 300, low=0.1, high=7 * 86400)
 # How often the round looks for new frames, organises, and tries again what failed.
 HCM_ROUND_S = env.number("HCM_ROUND_S", 3600, low=1, high=86400)
 HCM_MAX_ATTEMPTS = int(env.number("HCM_MAX_ATTEMPTS", 5, low=1, high=100))
+
+# Use the products of an earlier run again when nothing it depends on has changed.
+HCM_LAZY = env.flag("HCM_LAZY")
+# Make small pictures of every image product.
+HCM_PREVIEWS = env.flag("HCM_PREVIEWS", default=True)
+# A recipe that may take more memory than this (MB) goes to its instrument's queue for large jobs.
+HCM_LARGE_MB = env.number("HCM_LARGE_MB", 4000, low=64, high=1_000_000)
 
 SECRET_KEY = env.secret("HCM_SECRET_KEY", HCM_DATA_DIR / "secret_key")
 DEBUG = env.flag("HCM_DEBUG")

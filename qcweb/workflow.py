@@ -15,7 +15,8 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, NextStep, Outcome, ProcessStatus
-from pipelines.services.process import note_qc_duration, process_block, waiting_for
+from pipelines.services.attempts import back_off, note_qc_duration
+from pipelines.services.process import process_block, waiting_for
 from pipelines.services.publish import offer_products
 from pipelines.services.recover import recover_lost
 from qcweb.certification.services import settle
@@ -96,7 +97,7 @@ def _note_failure(
 ) -> None:
     """Leave the block at its step for a while; after so many tries, for a person."""
     gives_up = block.n_failures + 1 >= settings.HCM_MAX_ATTEMPTS
-    wait = dt.timedelta(seconds=settings.HCM_RETRY_S)
+    wait = back_off(block.n_failures + 1)
     said = f"{type(error).__name__}: {error}".replace("\x00", "")[:1000]
     _at_step(block, step).update(
         next_step=NextStep.REST if gives_up else step,
@@ -137,7 +138,7 @@ def due_blocks(at: dt.datetime) -> list[int]:
     asked_before = at - 2 * dt.timedelta(seconds=settings.HCM_LEASE_S)
     due = (
         AssociationBlock.objects.due(at, asked_before)
-        .in_cascade_order()
+        .in_order_of_work()
         .values_list("pk", flat=True)
     )
     return list(dict.fromkeys([*recovered, *due]))

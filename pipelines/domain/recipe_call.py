@@ -10,25 +10,35 @@ _SAFE = re.compile(r"[^A-Za-z0-9._:+-]")
 
 
 class Kind(StrEnum):
-    """Why a run failed; the last four may pass by themselves."""
+    """Why a run failed.
+
+    INPUT: a raw frame. MISSING: a calibration is not there. DEPENDENCY: one that another block made
+    cannot be used. RECIPE: what the recipe itself says. TIMEOUT, MEMORY: its limits. PRODUCT: what
+    it made does not stand the check. ENVIRONMENT: the machine, which may be well later.
+    """
 
     NONE = ""
     INPUT = "input"
+    MISSING = "missing"
     RECIPE = "recipe"
-    PRODUCT = "product"
     TIMEOUT = "timeout"
-    RESOURCE = "resource"
-    LOST = "lost"
-    SETUP = "setup"
+    MEMORY = "memory"
+    ENVIRONMENT = "environment"
+    PRODUCT = "product"
+    DEPENDENCY = "dependency"
 
-    @property
-    def may_pass(self) -> bool:
-        """Whether trying again can help.
+    def tries(self, at_most: int) -> int:
+        """Return how often a run that fails so is tried in all, nothing having been changed.
 
-        >>> Kind.RESOURCE.may_pass, Kind.RECIPE.may_pass
-        (True, False)
+        What the machine did wrong may be well later. A recipe out of time gets a second chance:
+        the machine may have been busy. All others fail again the same way.
+
+        >>> [kind.tries(5) for kind in (Kind.ENVIRONMENT, Kind.TIMEOUT, Kind.RECIPE)]
+        [5, 2, 1]
         """
-        return self in {Kind.TIMEOUT, Kind.RESOURCE, Kind.LOST, Kind.SETUP}
+        if self == Kind.ENVIRONMENT:
+            return at_most
+        return min(2, at_most) if self == Kind.TIMEOUT else 1
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ class RecipeOutcome:
     log: str = ""
     pipeline_version: str = ""
     duration_s: float = 0.0
+    peak_mb: float | None = None
 
 
 def safe_name(name: str) -> str:

@@ -1,7 +1,7 @@
 """Parameters of recipes: what a recipe lets one choose, within which bounds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -129,3 +129,28 @@ def _bound(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) < _ENDLESS else None
+
+
+def with_chosen(arguments: Sequence[str], chosen: Mapping[str, ParameterValue]) -> tuple[str, ...]:
+    """Return a recipe's arguments with the chosen values in the place of the former ones.
+
+    >>> with_chosen(["--nifu=1", "--stack_method=median"], {"stack_method": "mean", "merge": True})
+    ('--nifu=1', '--stack_method=mean', '--merge=true')
+    """
+    kept = [one for one in arguments if argument_name(one) not in chosen]
+    return (*kept, *(f"--{name}={_said(value)}" for name, value in chosen.items()))
+
+
+def argument_name(argument: str) -> str:
+    """Return the parameter of ``--name=value``.
+
+    >>> argument_name("--stack_method=median"), argument_name("--merge")
+    ('stack_method', 'merge')
+    """
+    return argument.removeprefix("--").partition("=")[0]
+
+
+def _said(value: ParameterValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -9,25 +9,33 @@ from .blocks import (
     NextStep,
     ProcessStatus,
 )
+from .control import Act, ActKind, Hold, HoldScope
 from .frames import RawFile, RefusedFile, Root
 from .instruments import CertificationMode, Flavour, Instrument, RawType, RuleSet, Runner
+from .machines import Chore, Worker
 from .nights import NightEvent, NightEventKind, Round
-from .runs import Attempt, Outcome, Product
+from .runs import Attempt, Outcome, Preview, Product
 
 __all__ = [
+    "Act",
+    "ActKind",
     "AssociationBlock",
     "Attempt",
     "BlockFrame",
     "CalibrationLink",
     "CertificationMode",
+    "Chore",
     "Completeness",
     "FailureKind",
     "Flavour",
+    "Hold",
+    "HoldScope",
     "Instrument",
     "NextStep",
     "NightEvent",
     "NightEventKind",
     "Outcome",
+    "Preview",
     "ProcessStatus",
     "Product",
     "RawFile",
@@ -37,4 +45,5 @@ __all__ = [
     "Round",
     "RuleSet",
     "Runner",
+    "Worker",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
+from .control import Hold, HoldScope
 from .frames import RawFile
 from .instruments import Instrument, RuleSet
 
@@ -34,12 +36,13 @@ class FailureKind(models.TextChoices):
 
     NONE = "", "none"
     INPUT = "input", "an input file"
+    MISSING = "missing", "a missing calibration"
     RECIPE = "recipe", "the recipe"
     TIMEOUT = "timeout", "the time limit"
-    RESOURCE = "resource", "memory, disk or a signal"
-    PRODUCT = "product", "the products"
-    LOST = "lost", "the worker was lost"
-    SETUP = "setup", "the installation"
+    MEMORY = "memory", "the memory limit"
+    ENVIRONMENT = "environment", "the machine"
+    PRODUCT = "product", "the check of the products"
+    DEPENDENCY = "dependency", "a calibration another block made"
 
 
 class NextStep(models.TextChoices):
@@ -52,27 +55,52 @@ class NextStep(models.TextChoices):
 
 
 class BlockQuerySet(models.QuerySet["AssociationBlock"]):
+    def update(self, **fields: Any) -> int:
+        """Like any update; a new process status says since when it is so."""
+        if "process_status" in fields:
+            fields.setdefault("status_at", fields.get("changed_at") or timezone.now())
+        return super().update(**fields)
+
     def of_night(self, instrument: str, night: dt.date) -> Self:
         return self.filter(instrument__name=instrument, night=night)
 
     def in_cascade_order(self) -> Self:
         return self.order_by("cascade_level", "mjd_obs", "pk")
 
-    def due(self, at: dt.datetime, asked_before: dt.datetime) -> Self:
-        """Blocks that have a next step whose time has come, and no worker at it.
+    def in_order_of_work(self) -> Self:
+        return self.order_by("-priority", "cascade_level", "mjd_obs", "pk")
 
-        Those the broker was told of since `asked_before` are left out: a long queue would fill up
+    def due(self, at: dt.datetime, asked_before: dt.datetime) -> Self:
+        """Blocks that have a next step whose time has come, and no worker at it; urgent ones first.
+
+        Those that are held wait with their recipe. Those the broker was told of since `asked_before` are left out: a long queue would fill up
         with the same ids again and again.
         """
         return self.exclude(next_step=NextStep.REST).filter(
             Q(next_try_at=None) | Q(next_try_at__lte=at),
             Q(asked_at=None) | Q(asked_at__lt=asked_before),
+            ~Q(next_step=NextStep.PROCESS) | ~self._held(),
             lease_until=None,
         )
+
+    @staticmethod
+    def _held() -> Q:
+        def of(scope: HoldScope) -> models.QuerySet[Hold, int]:
+            return Hold.objects.filter(scope=scope).values_list("subject", flat=True)
+
+        return (
+            Q(models.Exists(of(HoldScope.POOL)))
+            | Q(instrument_id__in=of(HoldScope.INSTRUMENT))
+            | Q(pk__in=of(HoldScope.BLOCK))
+        )
+
+    def held(self) -> Self:
+        return self.filter(self._held())
 
     def runnable(self) -> Self:
         """Blocks a worker may claim for their recipe."""
         return self.filter(
+            ~self._held(),
             next_step=NextStep.PROCESS,
             completeness=Completeness.COMPLETE,
             process_status__in=[ProcessStatus.QUEUED, ProcessStatus.FAILED],
@@ -105,6 +133,9 @@ class AssociationBlock(models.Model):
     event = models.CharField(max_length=32, default="SINGLE", help_text="name of the grouping rule")
     recipe = models.CharField(max_length=64, blank=True)
     parameters = models.JSONField(default=list, help_text="arguments of the recipe, from the rules")
+    # What a person chose instead, by name: {"stack_method": "mean"}; what is not there is as the
+    # rules say.
+    chosen_parameters = models.JSONField(default=dict)
     min_frames = models.PositiveIntegerField(default=1, help_text="minRet of its rule")
     rule_set = models.ForeignKey(RuleSet, models.PROTECT, related_name="+")
     # What its products will be, and the keywords they inherit: an association can be made before
@@ -121,7 +152,7 @@ class AssociationBlock(models.Model):
     is_degraded = models.BooleanField(default=False)
     reason = models.TextField(blank=True, help_text="why it failed, or why it is degraded")
     failure_kind = models.CharField(
-        max_length=8, choices=FailureKind.choices, blank=True, default=FailureKind.NONE
+        max_length=16, choices=FailureKind.choices, blank=True, default=FailureKind.NONE
     )
     blocked_by = models.ForeignKey("self", models.SET_NULL, null=True, related_name="blocks_others")
     next_step = models.CharField(max_length=8, choices=NextStep.choices, default=NextStep.REST)
@@ -134,6 +165,7 @@ class AssociationBlock(models.Model):
         "pipelines.Attempt", models.SET_NULL, null=True, related_name="+"
     )
     lease_until = models.DateTimeField(null=True)
+    priority = models.SmallIntegerField(default=0, help_text="above 0: before all others")
     next_try_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True, help_text="when the broker was last told of it")
     needs_person = models.BooleanField(
@@ -147,6 +179,7 @@ class AssociationBlock(models.Model):
     )
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
+    status_at = models.DateTimeField(null=True, help_text="since when it has its process status")
 
     objects = BlockQuerySet.as_manager()
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import resource
+import select
 import shutil
 import signal
 import socket
@@ -32,6 +34,22 @@ class ProcessId:
         return {"host": self.host, "pid": self.pid, "started": self.started}
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended.
+
+    Attributes
+    ----------
+    code : int
+        Its exit code; 128+n for signal n, 124 when its time was over.
+    peak_mb : float or None
+        Its resident memory at the highest (MB); None when it ended before it could be seen.
+    """
+
+    code: int
+    peak_mb: float | None
+
+
 def run_limited(
     argv: list[str],
     *,
@@ -41,8 +59,8 @@ def run_limited(
     memory_mb: int,
     on_start: Callable[[ProcessId], None],
     on_beat: Callable[[], None],
-) -> int:
-    """Run a program to its end and return its exit code, 128+n for a signal, 124 out of time.
+) -> Ended:
+    """Run a program to its end.
 
     Its whole process group is gone when this returns or raises. `on_beat` is called about every
     second; it raises `FencedError` to stop the run.
@@ -57,12 +75,12 @@ def run_limited(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    watch = Watch(process.pid)
     try:
         on_start(process_id(process.pid))
-        return _wait(process, timeout_s, on_beat)
+        return watch.wait(timeout_s, on_beat)
     finally:
-        end_group(process.pid)
-        process.wait()
+        process.returncode = watch.close()  # it has been waited for
 
 
 def _limits(memory_mb: int) -> list[str]:
@@ -78,17 +96,60 @@ def _limits(memory_mb: int) -> list[str]:
     return words
 
 
-def _wait(process: subprocess.Popen[bytes], timeout_s: float, on_beat: Callable[[], None]) -> int:
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            code = process.wait(timeout=min(BEAT_S, max(0.01, deadline - time.monotonic())))
-        except subprocess.TimeoutExpired:
-            if time.monotonic() >= deadline:
-                return KILLED_BY_TIMEOUT
-            on_beat()
-        else:
-            return code if code >= 0 else 128 - code
+class Watch:
+    """Waits for a child of ours, and looks at the memory it takes meanwhile."""
+
+    # The memory of a short run is seen at its beginning, of a long one about every second.
+    FIRST_LOOK_S = 0.02
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.seen_mb: float | None = None
+        self.code: int | None = None
+        # Readable when the child has ended: no polling, and no time lost.
+        self.handle = os.pidfd_open(pid)
+        self.poll = select.poll()
+        self.poll.register(self.handle, select.POLLIN)
+
+    def wait(self, timeout_s: float, on_beat: Callable[[], None]) -> Ended:
+        """Return how the child ended; code 124 when it runs longer than `timeout_s` seconds."""
+        started = time.monotonic()
+        next_beat, pause = started + BEAT_S, self.FIRST_LOOK_S
+        while True:
+            left = started + timeout_s - time.monotonic()
+            if self.poll.poll(max(0.0, min(pause, left)) * 1000):
+                return self._reap()
+            if left <= 0:
+                return Ended(KILLED_BY_TIMEOUT, self.seen_mb)
+            self._look()
+            pause = min(pause * 2, BEAT_S)
+            if time.monotonic() >= next_beat:
+                next_beat = time.monotonic() + BEAT_S
+                on_beat()
+
+    def _look(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    self.seen_mb = int(line.split()[1]) / 1024
+
+    def _reap(self) -> Ended:
+        # While it is not waited for, its number cannot be anybody else's.
+        end_group(self.pid)
+        _, status, usage = os.wait4(self.pid, 0)
+        peak = usage.ru_maxrss / 1024
+        # A child starts as a copy of its parent: below the parent's own peak the kernel's figure
+        # may be the parent's.
+        if self.seen_mb is None or peak > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:
+            self.seen_mb = max(peak, self.seen_mb or 0.0)
+        code = os.waitstatus_to_exitcode(status)
+        self.code = code if code >= 0 else 128 - code
+        return Ended(self.code, self.seen_mb)
+
+    def close(self) -> int:
+        """End the child and its group if it still runs; return its exit code."""
+        os.close(self.handle)
+        return self._reap().code if self.code is None else self.code
 
 
 def process_id(pid: int) -> ProcessId:

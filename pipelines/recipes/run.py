@@ -1,6 +1,7 @@
 """One run of one recipe, from its plan to its outcome. Every way it can end has its own words."""
 
 import dataclasses
+import re
 import shutil
 import sys
 import time
@@ -14,16 +15,23 @@ from .process import KILLED_BY_TIMEOUT, ProcessId, run_limited
 
 LOG_TAIL = 60_000
 
-# Exit codes that the machine may be to blame for: output cannot be written or moved, the memory
-# limit, a signal. All others are the recipe's own and will come again.
+# Exit codes that the machine may be to blame for: output cannot be written or moved, a signal.
+# All others are the recipe's own and will come again.
 _OF_THE_MACHINE = {
     8: "it could not create a file",
     66: "a product could not be moved: is the disk full?",
     67: "a product could not be moved: permission denied",
-    134: "it was aborted, mostly by the memory limit",
     137: "it was killed",
     143: "it was told to stop",
 }
+# File trouble: of the frames, or of a full disk.
+_OF_FILES = {5, 6}
+_ABORTED, _CRASHED = 134, 139
+_NO_MEMORY = re.compile(
+    r"failed to allocate|out of memory|cannot allocate|bad_alloc", re.IGNORECASE
+)
+# A disk with less room is full for a recipe.
+_ROOM = 1 << 20
 
 
 def run_recipe(
@@ -41,12 +49,12 @@ def run_recipe(
         outcome = RecipeOutcome(False, error.kind, error.reason)
     except OSError as error:
         # The job's directory, not a frame: the disk is full, or somebody removed it.
-        outcome = RecipeOutcome(False, Kind.RESOURCE, f"{call.recipe} could not be run: {error}")
+        outcome = RecipeOutcome(False, Kind.ENVIRONMENT, f"{call.recipe} could not be run: {error}")
     log = jobs.read_job_log(job_dir)[-LOG_TAIL:] if job_dir.exists() else ""
     return dataclasses.replace(
         outcome,
         log=outcome.log or log,
-        pipeline_version=_version(call),
+        pipeline_version=pipeline_version(call),
         argv=tuple(command_of(call)),
         duration_s=time.monotonic() - started,
     )
@@ -60,10 +68,10 @@ def _run(
 ) -> RecipeOutcome:
     if call.runner == "esorex" and not esorex.is_available(call.pipeline):
         reason = f"EsoRex with the {call.pipeline} pipeline is not installed on this worker."
-        raise verify.UnusableError(Kind.SETUP, reason)
+        raise verify.UnusableError(Kind.ENVIRONMENT, reason)
     inputs = verify.check_inputs(call, on_beat)
     jobs.make_job(job_dir, inputs.raws, call.calibrations, on_beat)
-    code = run_limited(
+    ended = run_limited(
         command_of(call),
         cwd=job_dir,
         env=environment_of(call, job_dir),
@@ -72,7 +80,8 @@ def _run(
         on_start=on_start,
         on_beat=on_beat,
     )
-    return _judge(call, job_dir, code, inputs, on_beat)
+    outcome = _judge(call, job_dir, ended.code, inputs, on_beat)
+    return dataclasses.replace(outcome, peak_mb=ended.peak_mb)
 
 
 def _judge(
@@ -85,7 +94,7 @@ def _judge(
     log = jobs.read_job_log(job_dir)
     reading = read_log(log)
     if code != 0:
-        kind, reason = _failure(call, code, reading.errors)
+        kind, reason = _failure(call, code, reading.errors, job_dir)
         return RecipeOutcome(False, kind, reason, return_code=code)
     products = verify.check_products(call, job_dir, on_beat)
     doubts = [f"left out before the run: {text}" for text in inputs.dropped]
@@ -102,19 +111,32 @@ def _judge(
     )
 
 
-def _failure(call: RecipeCall, code: int, errors: list[str]) -> tuple[Kind, str]:
+def _failure(call: RecipeCall, code: int, errors: list[str], job_dir: Path) -> tuple[Kind, str]:
+    first = f": {errors[0]}" if errors else ", and its log names no error"
     if code == KILLED_BY_TIMEOUT:
         return Kind.TIMEOUT, f"{call.recipe} did not end within {call.timeout_s:g} s and was ended."
-    first = f": {errors[0]}" if errors else ", and its log names no error"
     if code in _OF_THE_MACHINE:
+        return Kind.ENVIRONMENT, f"{call.recipe} ended with {code}, {_OF_THE_MACHINE[code]}{first}"
+    if code in _OF_FILES and shutil.disk_usage(job_dir).free < _ROOM:
+        return Kind.ENVIRONMENT, f"{call.recipe} ended with {code}, the disk is full{first}"
+    if _ran_out_of_memory(code, job_dir):
         return (
-            Kind.RESOURCE,
-            f"{call.recipe} ended with {code}, {_OF_THE_MACHINE[code]} "
-            f"(limit {call.memory_mb} MB){first}",
+            Kind.MEMORY,
+            f"{call.recipe} ended with {code}: it asked for more memory than its limit of "
+            f"{call.memory_mb} MB{first}",
         )
-    if code == 139:
-        return Kind.RECIPE, f"{call.recipe} crashed (signal 11){first}"
+    if code in {_ABORTED, _CRASHED}:
+        word = "crashed (signal 11)" if code == _CRASHED else "was aborted (signal 6)"
+        return Kind.RECIPE, f"{call.recipe} {word}{first}"
     return Kind.RECIPE, f"{call.recipe} ended with {code}{first}"
+
+
+def _ran_out_of_memory(code: int, job_dir: Path) -> bool:
+    """Whether the recipe says so itself: only its terminal shows what the allocator said."""
+    if code not in {_ABORTED, _CRASHED}:
+        return False
+    said = (job_dir / "terminal.log").read_text(errors="replace") + jobs.read_job_log(job_dir)
+    return bool(_NO_MEMORY.search(said))
 
 
 def command_of(call: RecipeCall) -> list[str]:
@@ -142,7 +164,8 @@ def environment_of(call: RecipeCall, job_dir: Path) -> dict[str, str]:
     return env
 
 
-def _version(call: RecipeCall) -> str:
+def pipeline_version(call: RecipeCall) -> str:
+    """Return name and version of what would run, e.g. ``uves/6.1.8``."""
     if call.runner == "esorex":
         return esorex.version(call)
     from .native import VERSION

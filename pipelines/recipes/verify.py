@@ -65,7 +65,7 @@ def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -
             + "; ".join(dropped),
         )
     for entry in call.calibrations:
-        _check_file(entry.path)
+        _check_calibration(entry.path)
         on_beat()
     return CheckedInputs(kept, dropped)
 
@@ -86,6 +86,20 @@ def _check_file(path: Path) -> None:
         raise UnusableError(
             Kind.INPUT, f"{path.name} is {problem}. Transfer it again, then ingest it."
         )
+
+
+def _check_calibration(path: Path) -> None:
+    """Like a frame; but what is wrong lies with whoever made it."""
+    if not path.exists():
+        raise UnusableError(
+            Kind.MISSING,
+            f"The calibration {path.name} is not there any more ({path}). "
+            "Bring it back, or run the block that made it again.",
+        )
+    try:
+        _check_file(path)
+    except UnusableError as error:
+        raise UnusableError(Kind.DEPENDENCY, f"A calibration: {error.reason}") from error
 
 
 def _images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:

@@ -352,6 +352,7 @@ def _state(block: AssociationBlock, links: Sequence[CalibrationLink]) -> tuple[o
 
 
 def _queue_or_rest(block: AssociationBlock) -> None:
+    block.status_at = None  # as of now
     if block.completeness == Completeness.COMPLETE and block.recipe:
         block.process_status, block.next_step = ProcessStatus.QUEUED, NextStep.PROCESS
         block.failure_kind, block.reason, block.next_try_at = FailureKind.NONE, "", None
@@ -363,6 +364,7 @@ def _write(block: AssociationBlock, links: Sequence[CalibrationLink], at: dt.dat
     CalibrationLink.objects.filter(block=block).delete()
     CalibrationLink.objects.bulk_create(links)
     block.changed_at = at
+    block.status_at = block.status_at or at
     block.save()
 
 

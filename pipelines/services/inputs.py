@@ -8,6 +8,7 @@ from django.conf import settings
 
 from pipelines.domain.oca import made_category
 from pipelines.domain.recipe_call import RecipeCall, SofEntry
+from pipelines.domain.recipe_parameters import with_chosen
 from pipelines.models import (
     AssociationBlock,
     CalibrationLink,
@@ -98,7 +99,7 @@ def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> R
         recipe=block.recipe,
         runner=block.instrument.runner,
         pipeline=block.instrument.pipeline,
-        parameters=tuple(block.parameters),
+        parameters=with_chosen(block.parameters, block.chosen_parameters),
         raws=raws,
         calibrations=tuple(
             SofEntry(one.path, tags.get(one.tag, one.tag))

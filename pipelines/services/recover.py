@@ -2,7 +2,6 @@
 
 import datetime as dt
 import logging
-from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -18,7 +17,8 @@ from pipelines.models import (
 )
 from pipelines.recipes import jobs
 from pipelines.recipes.process import end_recorded
-from pipelines.recipes.run import LOG_TAIL
+
+from .attempts import log_of_job
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def recover_lost(at: dt.datetime) -> list[int]:
                 .update(
                     process_status=ProcessStatus.FAILED if gives_up else ProcessStatus.QUEUED,
                     next_step=NextStep.REST if gives_up else NextStep.PROCESS,
-                    failure_kind=FailureKind.LOST if gives_up else FailureKind.NONE,
+                    failure_kind=FailureKind.ENVIRONMENT if gives_up else FailureKind.NONE,
                     reason=reason if gives_up else "",
                     n_failures=F("n_failures") + 1,
                     lease_until=None,
@@ -59,18 +59,11 @@ def recover_lost(at: dt.datetime) -> list[int]:
 
 
 def _close_lost(attempt: Attempt, reason: str, at: dt.datetime) -> None:
-    attempt.log = _log_of(settings.HCM_DATA_DIR / attempt.job_dir)
+    attempt.log = log_of_job(settings.HCM_DATA_DIR / attempt.job_dir)
     Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).update(
         outcome=Outcome.LOST,
-        failure_kind=FailureKind.LOST,
+        failure_kind=FailureKind.ENVIRONMENT,
         reason=reason,
         log=attempt.log,
         finished_at=at,
     )
-
-
-def _log_of(job_dir: Path) -> str:
-    try:
-        return jobs.read_job_log(job_dir)[-LOG_TAIL:]
-    except OSError as error:
-        return f"The log could not be read: {error}"

@@ -48,10 +48,8 @@ FILES_A_BEAT = 500
 # What passes by itself, or when a file comes back. What a recipe refuses it refuses again.
 _MAY_PASS = [
     FailureKind.INPUT,
-    FailureKind.TIMEOUT,
-    FailureKind.RESOURCE,
-    FailureKind.LOST,
-    FailureKind.SETUP,
+    FailureKind.MISSING,
+    FailureKind.ENVIRONMENT,
 ]
 # Nights so far back are looked after; older ones by `verify` and `reprocess`.
 RECENT = dt.timedelta(days=14)

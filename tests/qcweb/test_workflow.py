@@ -220,7 +220,7 @@ def test_a_recipe_that_is_not_installed_is_asked_for_again(bias, settings):
     bias.instrument.save()
     workflow.advance(bias.pk)
     block = fresh(bias)
-    assert (block.failure_kind, block.next_step) == ("setup", NextStep.PROCESS)
+    assert (block.failure_kind, block.next_step) == ("environment", NextStep.PROCESS)
     assert block.reason == "EsoRex with the nowhere pipeline is not installed on this worker."
     run_to_rest()
     block = fresh(bias)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from pipelines.models import AssociationBlock, Product
-from pipelines.services.process import read_log
+from pipelines.services.attempts import read_log
 from qcweb.certification.models import Certification, Decision
 from qcweb.certification.services import CertificationError, decide, latest, standing, take_back
 from qcweb.problems import Problem, ProblemError

@@ -30,7 +30,7 @@ def run(tmp_path, script, **changes):
         "on_start": lambda _: None,
         "on_beat": lambda: None,
     }
-    return run_limited(["sh", "-c", script], **(options | changes))
+    return run_limited(["sh", "-c", script], **(options | changes)).code
 
 
 def alive(pid):
@@ -112,6 +112,20 @@ def test_memory_is_limited(tmp_path):
     code = run(tmp_path, f"exec {sys.executable} -c 'x = bytearray(900_000_000)'", memory_mb=500)
     assert code != 0
     assert "MemoryError" in (tmp_path / "terminal.log").read_text()
+
+
+def test_the_memory_a_program_took_is_told(tmp_path):
+    script = (
+        f"exec {sys.executable} -c 'x = bytes(700_000_000)[::4096]; import time; time.sleep(.3)'"
+    )
+    ended = run_limited(
+        ["sh", "-c", script.replace("bytes(700_000_000)", "(b\"x\" * 700_000_000)")],
+        cwd=tmp_path, env=environment(tmp_path), timeout_s=10.0, memory_mb=2000,
+        on_start=lambda _: None, on_beat=lambda: None,
+    )  # fmt: skip
+    assert ended.code == 0
+    assert ended.peak_mb is not None
+    assert 660 < ended.peak_mb < 800
 
 
 def test_a_program_sees_nothing_of_whoever_started_it(tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def test_a_recipe_runs_and_its_products_are_kept_with_what_made_them(tmp_path, t
     [
         ({"recipe": "uves_cal_nothing"}, Kind.RECIPE, "uves_cal_nothing ended with"),
         ({"parameters": ("--nonsense=1",)}, Kind.RECIPE, "uves_cal_mbias ended with 255"),
-        ({"pipeline": "giraffe"}, Kind.SETUP, "EsoRex with the giraffe pipeline is not installed"),
+        ({"pipeline": "giraffe"}, Kind.ENVIRONMENT, "EsoRex with the giraffe pipeline is not installed"),
         ({"expected_products": ("MASTER_DARK_BLUE",)}, Kind.PRODUCT, "made no MASTER_DARK_BLUE"),
         ({"timeout_s": 0.01}, Kind.TIMEOUT, "did not end within 0.01 s and was ended"),
         ({"min_frames": 5}, Kind.INPUT, "4 of 4 frames are usable, 5 are needed"),
@@ -150,8 +150,8 @@ def test_muse_bias_on_frames_of_almost_nothing_ends_at_its_memory_limit(tmp_path
     change_frames(call, almost_zero)
     outcome = run(call, tmp_path / "job")
     assert not outcome.succeeded
-    assert outcome.kind == Kind.RESOURCE
-    assert "(limit 900 MB)" in outcome.reason
+    assert outcome.kind == Kind.MEMORY
+    assert "more memory than its limit of 900 MB" in outcome.reason
     assert outcome.duration_s < 30
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1000 * 1024
 
@@ -203,14 +203,14 @@ def test_a_calibration_that_is_gone_is_named(tmp_path):
     gone = tmp_path / "master_bias.fits"
     call = call_of(BIAS, tmp_path / "raw", calibrations=(SofEntry(gone, "MASTER_BIAS"),))
     outcome = run(call, tmp_path / "job")
-    assert outcome.kind == Kind.INPUT
-    assert outcome.reason == f"master_bias.fits is not there any more ({gone})."
+    assert outcome.kind == Kind.MISSING
+    assert f"master_bias.fits is not there any more ({gone})." in outcome.reason
 
 
 def test_a_job_directory_that_cannot_be_made_may_pass(tmp_path):
     (tmp_path / "full").write_text("a file where a directory should be")
     outcome = run(call_of(BIAS, tmp_path / "raw"), tmp_path / "full" / "job")
-    assert (outcome.succeeded, outcome.kind) == (False, Kind.RESOURCE)
+    assert (outcome.succeeded, outcome.kind) == (False, Kind.ENVIRONMENT)
     assert "Not a directory" in outcome.reason
 
 

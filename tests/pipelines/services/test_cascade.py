@@ -171,7 +171,9 @@ def test_a_block_waits_for_an_optional_master_as_long_as_that_is_coming(
     site.put("FLAT", MJD + 0.01, TPL_START="flat")
     site.take()
     AssociationBlock.objects.filter(raw_type="BIAS").update(**bias)
-    monkeypatch.setattr("pipelines.services.process._run", lambda attempt, calibrations: None)
+    monkeypatch.setattr(
+        "pipelines.services.process.run_attempt", lambda attempt, calibrations: None
+    )
     assert process_block(block("FLAT")) is (status == "RUN")
     assert block("FLAT").process_status == ("RUNNING" if status == "RUN" else status)
 

@@ -79,7 +79,7 @@ def test_one_that_goes_before_the_run_is_named_by_the_failure(master, take, tmp_
     master.unlink()
     process_block(dark)
     dark.refresh_from_db()
-    assert (dark.process_status, dark.failure_kind) == ("FAILED", "input")
+    assert (dark.process_status, dark.failure_kind) == ("FAILED", "missing")
     assert master.name in dark.reason
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Attempt, Outcome, ProcessStatus, Product
 from pipelines.recipes.process import FencedError
-from pipelines.services import inputs, process
+from pipelines.services import attempts, inputs, process
 from pipelines.services.process import process_block
 from pipelines.services.recover import recover_lost
 from qcweb import workflow
@@ -121,13 +121,14 @@ def test_a_late_worker_changes_nothing(take, tmp_path):
     done = block_of()
     assert (done.attempt, done.process_status) == (2, ProcessStatus.SUCCESSFUL)
     with pytest.raises(FencedError):
-        process.renew(late)
+        attempts.renew(late)
     before = list(Product.objects.values_list("pk", flat=True))
-    process._run(late, [])
+    attempts.run_attempt(late, [])
     done.refresh_from_db()
     assert list(Product.objects.values_list("pk", flat=True)) == before
     assert done.current_attempt.number == 2
-    assert not (settings.HCM_DATA_DIR / late.job_dir).exists()
+    left = {path.name for path in (settings.HCM_DATA_DIR / late.job_dir).iterdir()}
+    assert left == {"in.sof", "run.log"}
     late.refresh_from_db()
     assert late.outcome == Outcome.LOST
 
@@ -139,7 +140,7 @@ def test_a_block_is_given_up_after_so_many_losses(take, tmp_path, settings):
         claimed(block_of())
         recover_lost(timezone.now() + dt.timedelta(hours=2))
     block = block_of()
-    assert (block.process_status, block.failure_kind) == (ProcessStatus.FAILED, "lost")
+    assert (block.process_status, block.failure_kind) == (ProcessStatus.FAILED, "environment")
     assert block.next_step == "REST"
 
 
