@@ -7,10 +7,12 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
-from qcweb import broker
+from qcweb import broker, heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qcweb.settings")
 broker.install()
+
+__all__ = ["app", "heartbeat"]  # connected by its import
 
 app = Celery("qcweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import plotly
 from csp.constants import NONE, SELF, UNSAFE_INLINE
+from kombu import Queue
 
 from qcweb import env
 
@@ -16,6 +17,8 @@ VERSION = next(
 
 # Where all state lives: database, broker, frames, jobs, products, secret.
 HCM_DATA_DIR = env.directory("HCM_DATA_DIR", BASE_DIR / "var")
+# Where recipes run; on a disk of the worker's own if that is faster. Products go to the data.
+HCM_WORK_DIR = env.directory("HCM_WORK_DIR", HCM_DATA_DIR / "jobs")
 HCM_ANONYMOUS_READ = env.flag("HCM_ANONYMOUS_READ")
 HCM_INSTRUMENTS_DIRS = [
     BASE_DIR / "qcweb" / "instruments",
@@ -188,6 +191,20 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "blocks"
+# What a worker takes unless it is told otherwise; those of an instrument are made as they are named.
+CELERY_TASK_QUEUES = [Queue("blocks"), Queue("clock")]
+CELERY_TASK_ROUTES = {
+    f"qcweb.tasks.{name}": {"queue": "clock"}
+    for name in (
+        "sweep",
+        "rounds",
+        "one_round",
+        "checksum",
+        "preview",
+        "preview_one",
+        "measure_delay",
+    )
+}
 CELERY_BEAT_SCHEDULE = {
     # A round nobody had time for is not made up for: the next one does the same.
     "sweep": {

@@ -8,6 +8,7 @@ from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
 from pipelines.services.checksums import add_checksums
+from pipelines.services.chores import chore
 from pipelines.services.rounds import run_round, subjects
 from qcweb import workflow
 
@@ -20,8 +21,8 @@ def ask(block_ids: Sequence[int]) -> bool:
     Nothing is lost then: the sweep asks for every block nobody has asked for.
     """
     try:
-        for block_id in block_ids:
-            advance.delay(block_id)
+        for block_id, queue in workflow.routes(block_ids):
+            advance.apply_async((block_id,), queue=queue)
     except (OperationalError, ChannelError, OSError) as error:
         logger.warning("the broker does not take messages (%s), the sweep will ask", error)
         return False
@@ -33,22 +34,32 @@ def ask(block_ids: Sequence[int]) -> bool:
 @shared_task
 def advance(block_id: int) -> int:
     """Do a block's next step, and ask for the ones that follow."""
-    ask(workflow.advance(block_id))
+    first = workflow.more_urgent(block_id)
+    if first is not None:
+        # Somebody put another block before all others: this one comes again behind it.
+        ask([*workflow.advance(first), block_id])
+    else:
+        ask(workflow.advance(block_id))
     return block_id
 
 
 @shared_task
 def sweep() -> list[int]:
     """Look at every block that is not at rest: whatever a broker or a worker forgot is found."""
-    due = workflow.due_blocks(timezone.now())
-    ask(due)
+    with chore("sweep", is_frequent=True) as note:
+        due = workflow.due_blocks(timezone.now())
+        ask(due)
+        note.said = f"{len(due)} blocks asked for"
     return due
 
 
 @shared_task
 def checksum() -> int:
     """Give raw files their full checksum, a few seconds at a time."""
-    return add_checksums()
+    with chore("checksum", is_frequent=True) as note:
+        n = add_checksums()
+        note.said = f"{n} frames"
+    return n
 
 
 @shared_task

@@ -7,7 +7,7 @@ workers may call it for the same block at the same time: a step is taken once.
 import datetime as dt
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.conf import settings
 from django.db import transaction
@@ -20,6 +20,7 @@ from pipelines.services.process import process_block, waiting_for
 from pipelines.services.publish import offer_products
 from pipelines.services.recover import recover_lost
 from qcweb.certification.services import settle
+from qcweb.queues import queues_read, route
 from trending.services.extract import extract
 from trending.services.score import score_block
 
@@ -142,6 +143,39 @@ def due_blocks(at: dt.datetime) -> list[int]:
         .values_list("pk", flat=True)
     )
     return list(dict.fromkeys([*recovered, *due]))
+
+
+def routes(block_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Yield each block with the queue its message goes to, in the order given."""
+    found = (
+        AssociationBlock.objects.filter(pk__in=block_ids)
+        .select_related("instrument")
+        .only("next_step", "recipe", "instrument__name", "instrument__recipes")
+        .in_bulk()
+    )
+    read = queues_read()
+    for block_id in block_ids:
+        if block_id in found:
+            yield block_id, route(found[block_id], read)
+
+
+def more_urgent(block_id: int) -> int | None:
+    """Return a block that somebody has put before this one, of those the same workers take."""
+    at = timezone.now()
+    urgent = list(
+        AssociationBlock.objects.due(at, at)
+        .filter(next_step=NextStep.PROCESS, priority__gt=0)
+        .select_related("instrument")
+        .in_order_of_work()[:20]
+    )
+    if not urgent or any(one.pk == block_id for one in urgent):
+        return None
+    block = AssociationBlock.objects.select_related("instrument").filter(pk=block_id).first()
+    if block is None or block.next_step != NextStep.PROCESS:
+        return None
+    read = queues_read()
+    mine = route(block, read)
+    return next((one.pk for one in urgent if route(one, read) == mine), None)
 
 
 def note_asked(block_ids: Sequence[int], at: dt.datetime) -> None:

@@ -170,6 +170,10 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('product', 'hdu'), name='preview_once_an_image')],
             },
         ),
+        migrations.AddIndex(
+            model_name='associationblock',
+            index=models.Index(condition=models.Q(('priority__gt', 0)), fields=['priority'], name='block_urgent'),
+        ),
         migrations.RunPython(rename_kinds, migrations.RunPython.noop),
         migrations.RunPython(give_times, migrations.RunPython.noop),
     ]

@@ -195,6 +195,7 @@ class AssociationBlock(models.Model):
             models.Index(
                 fields=["night"], name="block_waits_for_person", condition=Q(needs_person=True)
             ),
+            models.Index(fields=["priority"], name="block_urgent", condition=Q(priority__gt=0)),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -121,12 +121,19 @@ class _Heart:
             if is_due:
                 renew(self.attempt)
                 self.renewed_s = time.monotonic()
+                self._show_log()
             elif not _mine(self.attempt).exists():
                 raise FencedError
         except DatabaseError as error:
             connection.close()
             if time.monotonic() >= self.renewed_s + settings.HCM_LEASE_S:
                 raise FencedError from error
+
+    def _show_log(self) -> None:
+        """Where recipes run on a disk of the worker's own, the pages cannot look there."""
+        if not settings.HCM_WORK_DIR.is_relative_to(settings.HCM_DATA_DIR):
+            log = log_of_job(settings.HCM_DATA_DIR / self.attempt.job_dir)
+            Attempt.objects.filter(pk=self.attempt.pk).update(log=log)
 
 
 def renew(attempt: Attempt) -> None:
@@ -287,7 +294,7 @@ def _discard(attempt: Attempt, job_dir: Path) -> None:
         finished_at=timezone.now(),
     )
     if log:
-        late.filter(log="").update(log=log)
+        late.update(log=log)
     jobs.tidy(job_dir, log)
 
 

@@ -4,7 +4,6 @@ import datetime as dt
 import os
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -149,7 +148,7 @@ def _claim(block: AssociationBlock, resolved: _Resolved, at: dt.datetime) -> Att
             number=number,
             recipe=block.recipe,
             worker=worker_name(),
-            job_dir=str(Path("jobs") / f"{block.pk}-{number}"),
+            job_dir=str(settings.HCM_WORK_DIR / f"{block.pk}-{number}"),
             inputs=[
                 {
                     "label": one.link.label,
