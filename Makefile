@@ -2,11 +2,14 @@
 PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
+KILLS ?= 200
+SEED ?= 1
+BACKEND ?= site
 BIN := .venv/bin
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check dev worker bench shell requirements screenshots query-counts clean
+.PHONY: help demo test test-full check dev worker bench chaos shell requirements screenshots query-counts clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -40,6 +43,9 @@ worker: .venv/runtime ## one worker, with the sweep
 
 bench: .venv/dev ## benchmarks, side by side (ONLY=group for one group)
 	@HCM_ANONYMOUS_READ=1 $(BIN)/python manage.py bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+chaos: .venv/dev ## kill parts of an installation at random moments (KILLS=200 SEED=1 BACKEND=site|embedded)
+	@$(BIN)/python manage.py chaos --kills $(KILLS) --seed $(SEED) --backend $(BACKEND) $(ARGS)
 
 shell: .venv/dev ## a Python shell with the models
 	@$(BIN)/python manage.py shell

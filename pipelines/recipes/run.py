@@ -18,14 +18,15 @@ LOG_TAIL = 60_000
 # Exit codes that the machine may be to blame for: output cannot be written or moved, a signal.
 # All others are the recipe's own and will come again.
 _OF_THE_MACHINE = {
+    5: "a file could not be read or written, and the frames had been looked at before",
     8: "it could not create a file",
     66: "a product could not be moved: is the disk full?",
     67: "a product could not be moved: permission denied",
     137: "it was killed",
     143: "it was told to stop",
 }
-# File trouble: of the frames, or of a full disk.
-_OF_FILES = {5, 6}
+# Damaged files: the recipe's own, or cut by a full disk.
+_OF_FILES = {6}
 _ABORTED, _CRASHED = 134, 139
 _NO_MEMORY = re.compile(
     r"failed to allocate|out of memory|cannot allocate|bad_alloc", re.IGNORECASE

@@ -115,7 +115,13 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
     A rejected block that was run again has a new result: its products stay out of the pool until
     somebody decides on that.
     """
-    if standing(block) is not None:
+    decided = standing(block)
+    if decided is not None:
+        # A run was cancelled, or an earlier one made the current one again: it was decided on.
+        is_rejected = decided.decision == Decision.REJECTED
+        note_decision(
+            block, at, is_open=False, is_rejected=is_rejected, is_certified=not is_rejected
+        )
         return False
     is_automatic = may_be_automatic(block)
     if is_automatic:
