@@ -6,21 +6,18 @@ that it is alive, messages go there; when it is silent they go to all workers ag
 asks anew for what lies in a queue that nobody reads.
 """
 
-import datetime as dt
 import time
 from collections.abc import Collection, Iterator
 
 from django.conf import settings
-from django.utils import timezone
 
-from pipelines.models import AssociationBlock, NextStep, Worker
+from pipelines.models import AssociationBlock, NextStep
 from pipelines.services.inputs import DEFAULT_MEMORY_MB
+from pipelines.services.workers import living_workers
 
 GENERAL = "blocks"
 # What comes by the clock never waits behind a night's blocks.
 CLOCK = "clock"
-# A worker silent for so long is no longer counted on.
-SILENCE = dt.timedelta(seconds=60)
 _KEPT_S = 5.0
 _read: tuple[float, frozenset[str]] = (-_KEPT_S, frozenset())
 
@@ -54,7 +51,7 @@ def queues_read() -> frozenset[str]:
     at, known = _read
     if time.monotonic() - at < _KEPT_S:
         return known
-    alive = Worker.objects.filter(stopped_at=None, seen_at__gte=timezone.now() - SILENCE)
-    known = frozenset(name for queues in alive.values_list("queues", flat=True) for name in queues)
+    alive = living_workers().values_list("queues", flat=True)
+    known = frozenset(name for queues in alive for name in queues)
     _read = (time.monotonic(), known)
     return known
