@@ -217,6 +217,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": HCM_ROUND_S,
         "options": {"expires": HCM_ROUND_S},
     },
+    "previews": {
+        "task": "qcweb.tasks.previews",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
     "checksum": {
         "task": "qcweb.tasks.checksum",
         "schedule": 60.0,

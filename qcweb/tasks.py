@@ -4,15 +4,20 @@ import logging
 from collections.abc import Sequence
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
 from pipelines.services.checksums import add_checksums
 from pipelines.services.chores import chore
+from pipelines.services.previews import make_due_previews
 from pipelines.services.rounds import run_round, subjects
 from qcweb import workflow
 
 logger = logging.getLogger(__name__)
+
+# So long one task makes previews, then others have their turn.
+PREVIEW_S = 5.0
 
 
 def ask(block_ids: Sequence[int]) -> bool:
@@ -78,3 +83,14 @@ def one_round(subject: str) -> str:
     ask(report.to_advance)
     logger.info("round: %s", report)
     return subject
+
+
+@shared_task
+def previews() -> int:
+    """Make small pictures of what runs have made, a few seconds at a time."""
+    if not settings.HCM_PREVIEWS:
+        return 0
+    with chore("previews", is_frequent=True) as note:
+        n = make_due_previews(PREVIEW_S)
+        note.said = f"of {n} runs"
+    return n

@@ -9,6 +9,7 @@ from qcweb.web.views import (
     associations,
     blocks,
     frames,
+    gallery,
     home,
     night_state,
     nights,
@@ -17,6 +18,7 @@ from qcweb.web.views import (
     reports,
     search,
     tables,
+    work,
 )
 
 urlpatterns = [
@@ -36,6 +38,8 @@ urlpatterns = [
         night_state.calibrated,
         name="night-calibrated",
     ),
+    path("nights/<str:instrument>/<str:night>/gallery/", gallery.gallery, name="gallery"),
+    path("nights/<str:instrument>/<str:night>/run/", work.night_run, name="night-run"),
     path("worklist/", nights.worklist, name="worklist"),
     path("frames/", frames.raw_frames, name="raw-frames"),
     path("frames/<int:pk>/", frames.frame, name="frame"),
@@ -51,7 +55,13 @@ urlpatterns = [
     ),
     path("blocks/<str:ab_name>/certify/", blocks.certify, name="block-certify"),
     path("blocks/<str:ab_name>/undo/", blocks.undo, name="block-undo"),
+    path("blocks/<str:ab_name>/run/", work.run, name="block-run"),
+    path("blocks/<str:ab_name>/act/", work.act, name="block-act"),
+    path("blocks/<str:ab_name>/replace/", work.replace, name="block-replace"),
+    path("blocks/<str:ab_name>/compare/", work.compare, name="block-compare"),
+    path("blocks/<str:ab_name>/current/<int:number>/", work.current, name="block-current"),
     path("products/<int:pk>/", blocks.product, name="product"),
+    path("products/<int:pk>/look/<int:hdu>/<str:kind>.png", gallery.picture, name="product-look"),
     path("reports/", reports.reports, name="reports"),
     path("reports/<str:instrument>/<str:name>/", reports.report, name="report"),
     path(

@@ -154,3 +154,64 @@ def _said(value: ParameterValue) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def parameter_from_dict(said: Mapping[str, Any]) -> RecipeParameter:
+    """Return a parameter as `RecipeParameter.as_dict` wrote it."""
+    return RecipeParameter(
+        name=said["name"],
+        type=said["type"],
+        default=said["default"],
+        low=said.get("min"),
+        high=said.get("max"),
+        choices=tuple(said.get("choices", ())),
+        description=said.get("description", ""),
+    )
+
+
+def parse_value(parameter: RecipeParameter, text: str) -> ParameterValue:
+    """Return the value that somebody typed for a parameter.
+
+    Raises
+    ------
+    ValueError
+        It is none the recipe takes; the message says what is expected.
+
+    Examples
+    --------
+    >>> parse_value(RecipeParameter("kappa", "double", 5.0, low=0.0, high=100.0), "2.5")
+    2.5
+    """
+    value = _of_type(parameter, text.strip())
+    if parameter.choices and value not in parameter.choices:
+        known = ", ".join(str(one) for one in parameter.choices)
+        raise ValueError(f"{parameter.name} = {text}: expected one of {known}")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if parameter.low is not None and value < parameter.low:
+            raise ValueError(f"{parameter.name} = {text}: expected {parameter.low:g} or more")
+        if parameter.high is not None and value > parameter.high:
+            raise ValueError(f"{parameter.name} = {text}: expected {parameter.high:g} or less")
+    return value
+
+
+def _of_type(parameter: RecipeParameter, text: str) -> ParameterValue:
+    expected = {
+        "bool": "true or false", "int": "a whole number", "double": "a number",
+        "string": "text without control characters",
+    }[parameter.type]  # fmt: skip
+    wrong = ValueError(f"{parameter.name} = {text!r}: expected {expected}")
+    if parameter.type == "bool":
+        if text.lower() not in {"true", "false"}:
+            raise wrong
+        return text.lower() == "true"
+    if parameter.type == "string":
+        if len(text) > 1000 or (text and not text.isprintable()):
+            raise wrong
+        return text
+    try:
+        number = int(text) if parameter.type == "int" else float(text)
+    except ValueError:
+        raise wrong from None
+    if not math.isfinite(number):
+        raise wrong
+    return number

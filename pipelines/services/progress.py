@@ -50,6 +50,10 @@ class Progress:
     def n_open(self) -> int:
         return self.n_blocks - self.n_done - self.n_failed
 
+    @property
+    def n_ended(self) -> int:
+        return self.n_done + self.n_failed
+
     def __str__(self) -> str:
         parts = [f"{self.n_done} of {self.n_blocks} done"]
         counts = {

@@ -75,7 +75,7 @@ def _draw(path: Path, number: int) -> bytes:
             # What it says of damaged files is said here, to whoever wants the picture.
             warnings.simplefilter("ignore", AstropyWarning)
             with fits.open(source, do_not_scale_image_data=True, lazy_load_hdus=True) as hdus:
-                pixels = _shrunk(hdus[number])
+                pixels = shrunk(hdus[number])
     except FitsError as error:
         raise NoPictureError(error.reason) from error
     except IndexError as error:
@@ -83,10 +83,10 @@ def _draw(path: Path, number: int) -> bytes:
     except (OSError, ValueError, TypeError, MemoryError) as error:
         why = error.strerror if isinstance(error, FileNotFoundError) else "it is cut off or damaged"
         raise NoPictureError(f"The pixels cannot be read: {why}.") from error
-    return _png(pixels)
+    return picture(pixels)
 
 
-def _shrunk(hdu: Any) -> NDArray[np.float32]:
+def shrunk(hdu: Any) -> NDArray[np.float32]:
     """Return an image's pixels averaged in squares, strip by strip: memory stays small."""
     if not getattr(hdu, "is_image", False) or hdu.header.get("NAXIS", 0) < 2:
         raise NoPictureError("This HDU holds no image.")
@@ -112,12 +112,24 @@ def _binned(row: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     return np.asarray(squares.mean(axis=1), dtype=np.float32)
 
 
-def _png(pixels: NDArray[np.float32]) -> bytes:
-    """Draw with the levels of zscale, the first row at the bottom as astronomers have it."""
+def levels(pixels: NDArray[np.float32]) -> tuple[float, float]:
+    """Return black and white by zscale.
+
+    Raises
+    ------
+    NoPictureError
+        No pixel has a value.
+    """
     finite = pixels[np.isfinite(pixels)]
     if not finite.size:
         raise NoPictureError("No pixel has a value.")
     low, high = ZScaleInterval().get_limits(finite)
+    return float(low), float(high)
+
+
+def picture(pixels: NDArray[np.float32]) -> bytes:
+    """Draw as PNG, the first row at the bottom as astronomers have it; see `levels` for errors."""
+    low, high = levels(pixels)
     span = (high - low) or 1.0
     grey = np.nan_to_num(np.clip((pixels - low) / span, 0, 1), nan=0.0)
     image = Image.fromarray((grey[::-1] * 255).astype(np.uint8))

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from typing import Any
 
 from django import template
 from django.utils.html import format_html
@@ -136,3 +137,13 @@ def card_value(value: object) -> str:
     if isinstance(value, bool):
         return "T" if value else "F"
     return str(value)
+
+
+@register.filter
+def of(found: dict[int, Any], key: int) -> Any:
+    """Return what a mapping has under a key; nothing where it has none.
+
+    >>> of({1: "a"}, 1), of({1: "a"}, 2)
+    ('a', ())
+    """
+    return found.get(key, ())

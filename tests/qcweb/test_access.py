@@ -4,6 +4,7 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from pipelines.models import Product
+from pipelines.services.previews import make_previews
 from qcweb.access import TABLE
 
 # What GET and POST answer: to a QC scientist, staff, an account without a role, and anybody.
@@ -25,6 +26,8 @@ EXPECTED = {
     "night-close": ((200, 302), (403, 403), (403, 403), (302, 302)),
     "night-reopen": ACT,
     "night-calibrated": ACT,
+    "gallery": READ,
+    "night-run": ((200, 302), (403, 403), (403, 403), (302, 302)),
     "worklist": READ,
     "raw-frames": READ,
     "frame": READ,
@@ -38,7 +41,13 @@ EXPECTED = {
     "block-associations": READ,
     "block-certify": ACT,
     "block-undo": ACT,
+    "block-run": ((200, 302), (403, 403), (403, 403), (302, 302)),
+    "block-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
+    "block-replace": ((200, 200), (200, 403), (200, 403), (302, 302)),
+    "block-compare": READ,
+    "block-current": ACT,
     "product": READ,
+    "product-look": READ,
     "reports": READ,
     "report": READ,
     "report-figure": READ,
@@ -60,6 +69,10 @@ def names(resolver=None, prefix=""):
             yield prefix + pattern.name
 
 
+def pictured(block):
+    return make_previews(block.current_attempt)[0]
+
+
 def arguments(night):
     block = night["green"]
     frame = block.block_frames.first().raw_file_id
@@ -79,6 +92,14 @@ def arguments(night):
         "block-log": [block.ab_name, 1],
         "block-certify": [block.ab_name],
         "block-undo": [block.ab_name],
+        "gallery": ["CCDCAM", block.night.isoformat()],
+        "night-run": ["CCDCAM", block.night.isoformat()],
+        "block-run": [block.ab_name],
+        "block-act": [block.ab_name],
+        "block-replace": [block.ab_name],
+        "block-compare": [block.ab_name],
+        "block-current": [block.ab_name, 1],
+        "product-look": [pictured(block).product_id, 1, "image"],
         "product": [Product.objects.filter(attempt=block.current_attempt).first().pk],
         "report": ["CCDCAM", "bias_level"],
         "report-figure": ["CCDCAM", "bias_level", 1],

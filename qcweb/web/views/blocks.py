@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from pipelines.models import AssociationBlock, Product
+from pipelines.models import AssociationBlock, Outcome, Product
 from pipelines.services.attempts import read_log
 from qcweb.certification.models import Certification, Decision
 from qcweb.certification.services import CertificationError, decide, latest, standing, take_back
@@ -18,6 +18,8 @@ from qcweb.problems import Problem, ProblemError
 from qcweb.web import looks
 from qcweb.web.board import BoardRow, make_row
 from qcweb.web.looks import Look
+from qcweb.web.previews import views_of
+from qcweb.web.progress import work_of
 from qcweb.web.views.people import keep_typed, person, take_typed
 from trending.models import (
     BlockScore,
@@ -80,6 +82,7 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
     row = _row(found)
     lines = score_lines(found)
     entry = latest(found)
+    attempts, products = list(found.attempts.all()), _products(found)
     return render(
         request,
         "block.html",
@@ -92,8 +95,13 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "frames": found.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs"),
             "calibrations": found.calibrations.select_related("producer", "file").order_by("pk"),
             "used_by": found.used_by.select_related("block").order_by("block__mjd_obs"),
-            "attempts": found.attempts.all(),
-            "products": _products(found),
+            "attempts": attempts,
+            "products": products,
+            "previews": views_of(products),
+            "attempts_made": sum(
+                one.outcome in {Outcome.SUCCESSFUL, Outcome.DEGRADED} for one in attempts
+            ),
+            "work": work_of(found),
             "history": _history(found),
             "standing": standing(found),
             "seen": entry.number if entry else 0,

@@ -20,6 +20,7 @@ from pipelines.services.nights import state_of
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.board import FILTERS, BoardRow, make_board
 from qcweb.web.nightlines import night_lines
+from qcweb.web.progress import night_progress
 
 SORTS = ("index", "ab_name", "raw_type", "setup", "recipe", "status", "time", "score", "certif")
 # Night pages of the list; older nights are reached by address and through the reports.
@@ -109,6 +110,7 @@ def night(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
         {
             "instrument": found,
             "night": day,
+            "progress": night_progress(blocks),
             "board": board,
             "rows": _sorted(request, [row for row in board.rows if chosen in row.filters]),
             "show": chosen,
