@@ -40,6 +40,8 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "night-calibrated": (None, Access.CERTIFY),
     "gallery": (Access.READ, None),
     "night-run": (Access.CERTIFY, Access.CERTIFY),
+    "handover": (Access.READ, None),
+    "handover-archive": (Access.CERTIFY, None),
     "worklist": (Access.READ, None),
     "raw-frames": (Access.READ, None),
     "frame": (Access.READ, None),

@@ -1,5 +1,6 @@
 """One run of one recipe, from its plan to its outcome. Every way it can end has its own words."""
 
+import contextlib
 import dataclasses
 import re
 import shutil
@@ -22,11 +23,10 @@ _OF_THE_MACHINE = {
     8: "it could not create a file",
     66: "a product could not be moved: is the disk full?",
     67: "a product could not be moved: permission denied",
+    120: "its last words could not be written",
     137: "it was killed",
     143: "it was told to stop",
 }
-# Damaged files: the recipe's own, or cut by a full disk.
-_OF_FILES = {6}
 _ABORTED, _CRASHED = 134, 139
 _NO_MEMORY = re.compile(
     r"failed to allocate|out of memory|cannot allocate|bad_alloc", re.IGNORECASE
@@ -44,8 +44,14 @@ def run_recipe(
 ) -> RecipeOutcome:
     """Run a recipe in `job_dir` and judge the result; `FencedError` of `on_beat` passes through."""
     started = time.monotonic()
+    room = _Room(job_dir)
+
+    def beat() -> None:
+        room.look()
+        on_beat()
+
     try:
-        outcome = _run(call, job_dir, on_start, on_beat)
+        outcome = _run(call, job_dir, on_start, beat)
     except verify.UnusableError as error:
         outcome = RecipeOutcome(False, error.kind, error.reason)
     except OSError as error:
@@ -53,12 +59,41 @@ def run_recipe(
         outcome = RecipeOutcome(False, Kind.ENVIRONMENT, f"{call.recipe} could not be run: {error}")
     log = jobs.read_job_log(job_dir)[-LOG_TAIL:] if job_dir.exists() else ""
     return dataclasses.replace(
-        outcome,
+        room.blamed(outcome),
         log=outcome.log or log,
         pipeline_version=pipeline_version(call),
         argv=tuple(command_of(call)),
         duration_s=time.monotonic() - started,
     )
+
+
+class _Room:
+    """Sees whether the disk was full at some time of a run.
+
+    A recipe says a hundred things when it cannot write, and leaves files cut at any place: none of
+    that is its own fault.
+    """
+
+    def __init__(self, job_dir: Path) -> None:
+        self.folder = job_dir.parent
+        self.was_full = False
+        self.look()
+
+    def look(self) -> None:
+        with contextlib.suppress(OSError):
+            self.was_full |= shutil.disk_usage(self.folder).free < _ROOM
+
+    def blamed(self, outcome: RecipeOutcome) -> RecipeOutcome:
+        """Return a failure as the disk's where it was full; any other outcome as it is."""
+        self.look()
+        is_suspect = outcome.kind in {Kind.RECIPE, Kind.PRODUCT, Kind.MEMORY}
+        if outcome.succeeded or not self.was_full or not is_suspect:
+            return outcome
+        return dataclasses.replace(
+            outcome,
+            kind=Kind.ENVIRONMENT,
+            reason=f"The disk of {self.folder} was full while it ran. {outcome.reason}",
+        )
 
 
 def _run(
@@ -118,8 +153,6 @@ def _failure(call: RecipeCall, code: int, errors: list[str], job_dir: Path) -> t
         return Kind.TIMEOUT, f"{call.recipe} did not end within {call.timeout_s:g} s and was ended."
     if code in _OF_THE_MACHINE:
         return Kind.ENVIRONMENT, f"{call.recipe} ended with {code}, {_OF_THE_MACHINE[code]}{first}"
-    if code in _OF_FILES and shutil.disk_usage(job_dir).free < _ROOM:
-        return Kind.ENVIRONMENT, f"{call.recipe} ended with {code}, the disk is full{first}"
     if _ran_out_of_memory(code, job_dir):
         return (
             Kind.MEMORY,

@@ -4,6 +4,7 @@ Made once for each image of a run, kept small: two pictures of some 100 kB, and 
 pages draw.
 """
 
+import errno
 import logging
 import time
 import warnings
@@ -56,7 +57,11 @@ def make_previews(attempt: Attempt) -> list[Preview]:
     for product in attempt.products.order_by("pk"):
         try:
             made += _of_product(attempt, product)
-        except (NoPictureError, OSError, ValueError, TypeError, MemoryError) as error:
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise  # later, when there is room
+            logger.warning("%s: no preview: %s", product.name, error)
+        except (NoPictureError, ValueError, TypeError, MemoryError) as error:
             logger.warning("%s: no preview: %s", product.name, error)
     Attempt.objects.filter(pk=attempt.pk).update(previewed_at=timezone.now())
     return made

@@ -1,0 +1,210 @@
+"""Hands certified master calibrations over: files with final names, sums, certificates, and a SOF."""
+
+import datetime as dt
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from django.conf import settings
+
+from pipelines.domain.recipe_call import safe_name
+from pipelines.domain.times import mjd_to_datetime
+from pipelines.models import AssociationBlock, Instrument, Product
+
+from .models import Certification, Decision
+from .services import standing
+
+MANIFEST, SUMS, SOF = "manifest.json", "SHA256SUMS", "calibrations.sof"
+_CHUNK = 1 << 20
+
+
+class HandOverError(Exception):
+    """What cannot be handed over; says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Master:
+    """A certified product under its final name."""
+
+    name: str
+    product: Product
+    block: AssociationBlock
+    decision: Certification
+
+    @property
+    def path(self) -> Path:
+        return Path(settings.HCM_DATA_DIR) / self.product.path
+
+
+def masters_of(
+    instrument: Instrument, since: dt.date | None = None, until: dt.date | None = None
+) -> list[Master]:
+    """Return the products of certified blocks of some nights, each under a name of its own."""
+    blocks = AssociationBlock.objects.filter(
+        instrument=instrument, is_certified=True, is_withdrawn=False
+    ).select_related("instrument", "current_attempt")
+    if since:
+        blocks = blocks.filter(night__gte=since)
+    if until:
+        blocks = blocks.filter(night__lte=until)
+    found: list[Master] = []
+    names: set[str] = set()
+    for block in blocks.in_cascade_order():
+        decision = standing(block)
+        if decision is None or decision.decision not in {Decision.AUTO, Decision.ACCEPTED}:
+            continue
+        for product in Product.objects.filter(attempt=block.current_attempt_id).order_by("pk"):
+            name = _final_name(block, product, names)
+            names.add(name)
+            found.append(Master(name, product, block, decision))
+    return found
+
+
+def _final_name(block: AssociationBlock, product: Product, taken: set[str]) -> str:
+    """Return e.g. ``UVES.2026-03-02T09:00:04.217_MASTER_BIAS_BLUE.fits``."""
+    when = mjd_to_datetime(block.mjd_obs).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    stem = safe_name(f"{block.instrument.name}.{when}_{product.pro_catg}")
+    names = (f"{stem}.fits", *(f"{stem}_{n}.fits" for n in range(2, 10_000)))
+    return next(name for name in names if name not in taken)
+
+
+class _Store(Protocol):
+    def add(self, name: str, source: Path) -> str:
+        """Take a file; return its SHA-256."""
+
+    def write(self, name: str, text: str) -> None: ...
+
+
+class _Folder:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, name: str, source: Path) -> str:
+        digest = hashlib.sha256()
+        with source.open("rb") as read, (self.folder / name).open("wb") as write:
+            while chunk := read.read(_CHUNK):
+                digest.update(chunk)
+                write.write(chunk)
+        return digest.hexdigest()
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text)
+
+
+class _Tar:
+    def __init__(self, archive: tarfile.TarFile, top: str) -> None:
+        self.archive, self.top = archive, top
+
+    def add(self, name: str, source: Path) -> str:
+        digest = hashlib.sha256()
+        with source.open("rb") as read:
+            while chunk := read.read(_CHUNK):
+                digest.update(chunk)
+        self.archive.add(source, f"{self.top}/{name}", recursive=False, filter=_anonymous)
+        return digest.hexdigest()
+
+    def write(self, name: str, text: str) -> None:
+        content = text.encode()
+        info = tarfile.TarInfo(f"{self.top}/{name}")
+        info.size, info.mode = len(content), 0o644
+        self.archive.addfile(info, io.BytesIO(content))
+
+
+def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Leave out whose file it was here: that says nothing elsewhere."""
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    info.mode = 0o644
+    return info
+
+
+def write_folder(masters: Sequence[Master], folder: Path) -> None:
+    """Write masters into a new or empty directory.
+
+    Raises
+    ------
+    HandOverError
+        The directory holds something, or a product is not there.
+    """
+    _check(masters)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise HandOverError(f"{folder} is there already and not empty. Give a new directory.")
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        _write(masters, _Folder(part))
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write_tar(masters: Sequence[Master], target: Path) -> None:
+    """Write masters into a tar file; it gets its name when it is whole."""
+    _check(masters)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with tarfile.open(part, "w") as archive:
+            _write(masters, _Tar(archive, safe_name(target.stem)))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _check(masters: Sequence[Master]) -> None:
+    if not masters:
+        raise HandOverError("There is no certified master in these nights. Certify some first.")
+    if gone := [one for one in masters if not one.path.is_file()]:
+        raise HandOverError(
+            f"{len(gone)} product{'s are' if len(gone) > 1 else ' is'} not on disk, first "
+            f"{gone[0].product.name} of {gone[0].block.ab_name}. `manage.py reprocess` makes it anew."
+        )
+
+
+def _write(masters: Sequence[Master], store: _Store) -> None:
+    entries = [_entry(one, store.add(one.name, one.path)) for one in masters]
+    store.write(MANIFEST, json.dumps({"masters": entries}, indent=2) + "\n")
+    store.write(SUMS, "".join(f"{one['sha256']}  {one['name']}\n" for one in entries))
+    store.write(SOF, "".join(_sof_lines(masters)))
+
+
+def _sof_lines(masters: Sequence[Master]) -> Iterator[str]:
+    yield "# Run EsoRex in this directory, or put its path before each name.\n"
+    for one in masters:
+        yield f"{one.name} {safe_name(one.product.pro_catg)}\n"
+
+
+def _entry(one: Master, sha256: str) -> dict[str, Any]:
+    decision = one.decision
+    return {
+        "name": one.name,
+        "category": one.product.pro_catg,
+        "sha256": sha256,
+        "datamd5": one.product.data_md5,
+        "size": one.product.size,
+        "block": one.block.ab_name,
+        "instrument": one.block.instrument.name,
+        "raw_type": one.block.raw_type,
+        "setup": one.block.setup,
+        "night": one.block.night.isoformat(),
+        "mjd_obs": one.block.mjd_obs,
+        "recipe": one.block.recipe,
+        "pipeline": one.block.current_attempt.pipeline_version if one.block.current_attempt else "",
+        "certification": {
+            "decision": decision.decision,
+            "by": decision.decided_by.get_username() if decision.decided_by else "the system",
+            "at": decision.decided_at.isoformat(),
+            "comment": decision.comment,
+            "nok": decision.n_nok,
+            "scored": decision.n_scored,
+        },
+    }
