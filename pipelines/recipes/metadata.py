@@ -42,6 +42,20 @@ def read_parameters(pipeline: str, recipe: str) -> list[RecipeParameter]:
             raise MetadataError(f"{recipe}: its parameters cannot be read: {error}") from error
 
 
+def native_parameters(recipe: str) -> list[RecipeParameter]:
+    """Return the parameters of one of our own recipes; none for a name that is none."""
+    from .native.command import RECIPES
+
+    found = RECIPES.get(recipe)
+    return [
+        RecipeParameter(
+            name=one.name, type="double", default=one.default,
+            low=one.lowest, high=one.highest, description=one.description,
+        )
+        for one in (found.parameters if found else ())
+    ]  # fmt: skip
+
+
 def read_manual(pipeline: str, recipe: str) -> str:
     """Return the description in a recipe's manual page."""
     with tempfile.TemporaryDirectory(prefix="hcm-esorex-") as folder:

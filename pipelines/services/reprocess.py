@@ -23,7 +23,7 @@ from pipelines.models import (
     NextStep,
     Runner,
 )
-from pipelines.recipes.metadata import MetadataError, read_parameters
+from pipelines.recipes.metadata import MetadataError, native_parameters, read_parameters
 
 from .associate import reassociate
 from .control import record
@@ -53,7 +53,9 @@ def parameters_of(block: AssociationBlock) -> list[RecipeParameter]:
     declared = block.instrument.recipes.get(block.recipe, {}).get("parameters", [])
     if declared:
         return [parameter_from_dict(one) for one in declared]
-    if block.instrument.runner != Runner.ESOREX or not block.recipe:
+    if block.instrument.runner == Runner.NATIVE:
+        return native_parameters(block.recipe)
+    if not block.recipe:
         return []
     return list(_asked(block.instrument.pipeline, block.recipe))
 
@@ -199,21 +201,21 @@ def users_of(block: AssociationBlock) -> list[AssociationBlock]:
 def _replacement(
     block: AssociationBlock, withdrawn: AssociationBlock, at: dt.datetime
 ) -> Replacement:
-    former = _named(block, withdrawn)
+    labels = {link.label for link in links_of(block) if link.producer == withdrawn}
+    former = _named(block, labels)
     with transaction.atomic():
         # Done and taken back: what would come of it is what the association says, not a guess.
         request_again(block, at)
         fresh = AssociationBlock.objects.select_related("instrument").get(pk=block.pk)
         is_chosen = reassociate(fresh, at)
-        instead = _named(fresh, withdrawn) if is_chosen else former
+        instead = _named(fresh, labels) if is_chosen else former
         transaction.set_rollback(True)
     lacks = "" if is_chosen and instead != former else "nothing else fits"
     return Replacement(block, former, [] if lacks else instead, lacks)
 
 
-def _named(block: AssociationBlock, of: AssociationBlock) -> list[str]:
-    """Return the calibrations of a block under the labels that another block served it with."""
-    labels = set(CalibrationLink.objects.filter(producer=of).values_list("label", flat=True))
+def _named(block: AssociationBlock, labels: set[str]) -> list[str]:
+    """Return the calibrations that a block is given under some labels."""
     return [str(link.producer or link.file) for link in links_of(block) if link.label in labels]
 
 

@@ -1,0 +1,218 @@
+"""Hold, release, cancel, run first, make current: what a person asks happens, and is recorded."""
+
+import threading
+import time
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from pipelines.models import (
+    Act,
+    ActKind,
+    AssociationBlock,
+    Attempt,
+    Hold,
+    Instrument,
+    NextStep,
+    Outcome,
+    ProcessStatus,
+)
+from pipelines.recipes.process import FencedError
+from pipelines.services import attempts, control
+from pipelines.services.process import process_block
+from qcweb import workflow
+from tests.conftest import run_to_rest
+from tests.frames import BIAS, DARK, FAST_BIAS, taken
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def blocks(take, tmp_path):
+    take(taken(tmp_path / "night", BIAS, FAST_BIAS, DARK))
+    return {(one.raw_type, one.setup): one for one in AssociationBlock.objects.all()}
+
+
+@pytest.fixture
+def bias(blocks):
+    return blocks["BIAS", "SLOW_1x1"]
+
+
+def fresh(block):
+    return AssociationBlock.objects.select_related("instrument", "current_attempt").get(pk=block.pk)
+
+
+def subject_of(scope, block):
+    return {"block": block, "instrument": block.instrument, "pool": None}[scope]
+
+
+@pytest.mark.parametrize("scope", ["block", "instrument", "pool"])
+def test_what_is_held_does_not_start_until_it_is_released(bias, quinn, scope):
+    subject, at = subject_of(scope, bias), timezone.now()
+    assert control.hold(subject, at, quinn, "the lamp is off")
+    assert not control.hold(subject, at, quinn, "again")
+    assert bias.pk not in workflow.due_blocks(at)
+    assert not process_block(fresh(bias))
+    assert not Attempt.objects.exists()
+    assert control.release(subject, at, quinn)
+    assert not control.release(subject, at, quinn)
+    assert bias.pk in workflow.due_blocks(timezone.now())
+    run_to_rest()
+    assert fresh(bias).process_status == ProcessStatus.SUCCESSFUL
+    assert [act.kind for act in Act.objects.order_by("pk")] == ["HOLD", "RELEASE"]
+    assert Act.objects.last().done_by == quinn
+
+
+def test_a_held_block_keeps_no_other_from_running(blocks, bias, quinn):
+    control.hold(bias, timezone.now(), quinn)
+    other = blocks["BIAS", "FAST_1x1"]
+    workflow.advance(other.pk)
+    assert fresh(other).process_status == ProcessStatus.SUCCESSFUL
+
+
+def test_what_has_run_is_scored_though_it_is_held(bias, quinn):
+    workflow.advance(bias.pk)
+    control.hold(None, timezone.now(), quinn)
+    assert fresh(bias).next_step == NextStep.EXTRACT
+    assert bias.pk in workflow.due_blocks(timezone.now())
+
+
+def test_run_first_puts_a_block_and_what_it_waits_for_before_all_others(blocks, bias, quinn):
+    dark, other = blocks["DARK", "SLOW_1x1"], blocks["BIAS", "FAST_1x1"]
+    assert control.run_first([dark], timezone.now(), quinn) == sorted([bias.pk, dark.pk])
+    assert workflow.due_blocks(timezone.now())[0] == bias.pk
+    # A worker that was told of another takes the urgent one.
+    assert workflow.more_urgent(other.pk) == bias.pk
+    assert workflow.more_urgent(bias.pk) is None
+    run_to_rest()
+    assert {one.priority for one in AssociationBlock.objects.all()} == {0}
+
+
+def test_a_queued_block_is_cancelled_and_can_be_asked_for_again(bias, quinn):
+    assert control.cancel(bias, timezone.now(), quinn, "wrong frames")
+    block = fresh(bias)
+    assert (block.process_status, block.next_step) == (ProcessStatus.CREATED, NextStep.REST)
+    assert (block.needs_person, block.reason) == (True, "Cancelled by quinn: wrong frames")
+    assert not control.cancel(bias, timezone.now(), quinn)
+    assert Act.objects.filter(kind=ActKind.CANCEL).count() == 1
+
+
+def test_a_cancelled_rerun_leaves_the_former_result_and_its_decision(bias, quinn):
+    run_to_rest()
+    before = fresh(bias)
+    assert before.is_certified
+    from pipelines.services.requests import request_again
+
+    assert request_again(before, timezone.now())
+    at = timezone.now()
+    assert process_claimed(fresh(bias)) is not None
+    assert control.cancel(fresh(bias), at, quinn)
+    run_to_rest()
+    after = fresh(bias)
+    assert (after.process_status, after.current_attempt) == ("SUCCESSFUL", before.current_attempt)
+    assert (after.is_certified, after.needs_person) == (True, False)
+    assert after.attempts.get(number=2).outcome == Outcome.CANCELLED
+
+
+def process_claimed(block):
+    from pipelines.services import process
+
+    resolved = process._resolve(block, timezone.now())
+    return process._claim(block, resolved, timezone.now())
+
+
+def test_a_run_that_was_cancelled_writes_nothing(bias, quinn):
+    attempt = process_claimed(bias)
+    control.cancel(fresh(bias), timezone.now(), quinn)
+    with pytest.raises(FencedError):
+        attempts.renew(attempt)
+    attempts.run_attempt(attempt, [])
+    block = fresh(bias)
+    assert (block.process_status, block.current_attempt) == (ProcessStatus.CREATED, None)
+    assert not block.attempts.get().products.exists()
+    assert block.attempts.get().outcome == Outcome.CANCELLED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_running_recipe_ends_within_moments_of_its_cancelling(bias, quinn):
+    if connection.vendor == "sqlite":
+        connection.close()
+    limits = bias.instrument.recipes["hcm_bias"]
+    slow = [*list(bias.block_frames.all())]
+    assert slow
+    started = time.monotonic()
+    runner = threading.Thread(target=_work, args=(bias.pk,))
+    Instrument.objects.update(recipes={"hcm_bias": limits})
+    runner.start()
+    deadline = started + 30
+    while not Attempt.objects.exclude(process={}).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    control.cancel(fresh(bias), timezone.now(), quinn)
+    runner.join(10)
+    assert not runner.is_alive()
+    assert fresh(bias).process_status in {ProcessStatus.CREATED, ProcessStatus.SUCCESSFUL}
+
+
+def _work(pk):
+    try:
+        workflow.advance(pk)
+    finally:
+        connection.close()
+
+
+def test_an_earlier_run_is_made_the_current_one_and_judged_anew(bias, quinn):
+    from pipelines.services.reprocess import run_again
+    from trending.models import QC1Row
+
+    run_to_rest()
+    first = fresh(bias).current_attempt
+    done = run_again([fresh(bias)], timezone.now(), quinn, chosen={"outlier-kappa": 20.0})
+    assert done.queued
+    run_to_rest()
+    second = fresh(bias).current_attempt
+    assert second.parameters == ["--min-frames=3", "--outlier-kappa=20.0"]
+    assert control.make_current(first, timezone.now(), quinn, "the default was right")
+    assert not control.make_current(first, timezone.now(), quinn)
+    run_to_rest()
+    block = fresh(bias)
+    assert (block.current_attempt, block.process_status) == (first, ProcessStatus.SUCCESSFUL)
+    rows = QC1Row.objects.current().filter(attempt__block=block)
+    assert {row.attempt_id for row in rows} == {first.pk}
+    assert rows.count() == 2
+    act = Act.objects.get(kind=ActKind.CURRENT)
+    assert (act.done_by, act.details) == (quinn, {"attempt": 1, "former": 2})
+
+
+def test_a_failed_run_is_never_made_the_current_one(bias, quinn):
+    Attempt.objects.create(
+        block=bias, number=7, outcome=Outcome.FAILED, recipe="hcm_bias", worker="w",
+        started_at=timezone.now(), finished_at=timezone.now(),
+    )  # fmt: skip
+    AssociationBlock.objects.filter(pk=bias.pk).update(next_step=NextStep.REST)
+    assert not control.make_current(bias.attempts.get(), timezone.now(), quinn)
+    assert not Act.objects.exists()
+
+
+def test_a_database_away_for_a_moment_ends_no_recipe(bias, monkeypatch):
+    attempt = process_claimed(bias)
+    heart = attempts._Heart(attempt)
+    from django.db import OperationalError
+
+    def away(*_args):
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(attempts, "_mine", away)
+    monkeypatch.setattr(connection, "close", lambda: None)
+    heart.beat()
+    heart.renewed_s -= settings.HCM_LEASE_S + 1
+    with pytest.raises(FencedError):
+        heart.beat()
+
+
+def test_holds_are_one_a_subject(bias, quinn):
+    control.hold(bias, timezone.now(), quinn)
+    control.hold(bias.instrument, timezone.now(), quinn)
+    assert Hold.objects.count() == 2
+    assert set(AssociationBlock.objects.held()) == set(AssociationBlock.objects.all())
