@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from qcweb.management.bench import GROUPS, find, run
+from qcweb.management.bench import GROUPS, find, processing_system, run
 from qcweb.management.bench.demo_night import run_bare_recipes
 from qcweb.management.bench.frame import record
 from qcweb.management.bench.oca_rules import run_register
@@ -27,12 +27,19 @@ class Command(BaseCommand):
             "--register", type=Path, metavar="DIR", help="register the frames of a directory here"
         )
 
+        parser.add_argument(
+            "--part", default="", help="a part of a benchmark, inside an installation of its own"
+        )
+
     def handle(self, *_args: Any, **options: Any) -> None:
         if options["bare_recipes"]:
             self.stdout.write(f"{run_bare_recipes():.3f}")
             return
         if options["register"]:
             self.stdout.write(f"{run_register(options['register']):.3f}")
+            return
+        if options["part"]:
+            self.stdout.write(processing_system.part(*options["part"].split()))
             return
         group = options["only"]
         if group and group not in GROUPS:
@@ -41,7 +48,11 @@ class Command(BaseCommand):
         if not found:
             self.stdout.write(f"Group {group} has no benchmark yet.")
         log = settings.HCM_DATA_DIR / "bench.jsonl"
-        for one in found:
-            figure = run(one, settings.HCM_DATA_DIR / "bench" / one.group)
-            self.stdout.write(str(figure))
-            record(figure, log)
+        try:
+            for one in found:
+                figure = run(one, settings.HCM_DATA_DIR / "bench" / one.group)
+                self.stdout.write(str(figure))
+                self.stdout.flush()
+                record(figure, log)
+        finally:
+            processing_system.close_all()
