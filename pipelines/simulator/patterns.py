@@ -22,7 +22,7 @@ _SLICE_EDGE_PX = 0.35
 # What is left between the slices of the light in them.
 _BETWEEN = 1.5e-4
 _ORDER_SIGMA_PX = 2.0
-_SLIT_PX, _SLIT_EDGE_PX = 12.0, 1.2
+_SLIT_PX, _SLIT_EDGE_PX = 50.0, 1.2
 _MUSE_NX, _MUSE_NY = 4096, 4112
 
 Rows = NDArray[np.float32]
@@ -66,7 +66,7 @@ def _orders(across: Callable[[NDArray[np.float64]], NDArray[np.float64]], nx: in
     light = np.zeros((ny, nx), np.float32)
     for k in range(N_ORDERS):
         centre = 120 + 75 * k + 0.175 * k**2 + 30 * along**2 + 12 * along
-        low, high = int(centre.min()) - 40, int(centre.max()) + 41
+        low, high = int(centre.min()) - 60, int(centre.max()) + 61
         part = across(x[max(low, 0) : high] - centre[:, np.newaxis])
         light[:, max(low, 0) : high] += (blaze * part).astype(np.float32)
     return light

@@ -167,9 +167,11 @@ CHANGES: Mapping[str, Change] = {
 }
 
 
-def truth_for(study: Study, change: str) -> dict[str, Physics]:
-    """Give the physics of each detector in the first template of a study."""
-    return {name: CHANGES[change](one) for name, one in truth_of(study.templates[0]).items()}
+def truth_for(study: Study, change: str) -> list[Physics]:
+    """Give the physics of each detector, in the order of the file and of the quadrants."""
+    first = study.templates[0]
+    alike = [one for one in study.templates if (one.kind, one.start) == (first.kind, first.start)]
+    return [CHANGES[change](one) for each in alike for one in truth_of(each).values()]
 
 
 def call_of(
