@@ -9,10 +9,13 @@ from pathlib import Path
 
 from pipelines.domain.recipe_call import Kind, RecipeCall, RecipeOutcome, read_log
 
-from . import esorex, jobs, verify
+from . import esorex, jobs, quality, verify
 from .process import KILLED_BY_TIMEOUT, ProcessId, run_limited
 
 LOG_TAIL = 60_000
+# Bytes: with less a recipe cannot write the smallest product.
+NO_ROOM = 1024 * 1024
+ABORTED = 134
 
 # Exit codes that the machine may be to blame for: output cannot be written or moved, the memory
 # limit, a signal. All others are the recipe's own and will come again.
@@ -85,10 +88,11 @@ def _judge(
     log = jobs.read_job_log(job_dir)
     reading = read_log(log)
     if code != 0:
-        kind, reason = _failure(call, code, reading.errors)
+        kind, reason = _failure(call, job_dir, code, reading.errors)
         return RecipeOutcome(False, kind, reason, return_code=code)
     products = verify.check_products(call, job_dir, on_beat)
     doubts = [f"left out before the run: {text}" for text in inputs.dropped]
+    doubts += quality.doubts_about(call, products)
     doubts += [f"the log says: {text}" for text in (reading.errors + reading.dropped)[:3]]
     used = verify.combined_count(products)
     if used is not None and used < len(inputs.raws):
@@ -102,19 +106,28 @@ def _judge(
     )
 
 
-def _failure(call: RecipeCall, code: int, errors: list[str]) -> tuple[Kind, str]:
+def _failure(call: RecipeCall, job_dir: Path, code: int, errors: list[str]) -> tuple[Kind, str]:
     if code == KILLED_BY_TIMEOUT:
         return Kind.TIMEOUT, f"{call.recipe} did not end within {call.timeout_s:g} s and was ended."
     first = f": {errors[0]}" if errors else ", and its log names no error"
-    if code in _OF_THE_MACHINE:
+    if shutil.disk_usage(job_dir).free < NO_ROOM:
+        return Kind.RESOURCE, f"{call.recipe} ended with {code}, and its disk is full{first}"
+    if code in _OF_THE_MACHINE and not (code == ABORTED and _aborted_itself(job_dir)):
         return (
             Kind.RESOURCE,
             f"{call.recipe} ended with {code}, {_OF_THE_MACHINE[code]} "
             f"(limit {call.memory_mb} MB){first}",
         )
-    if code == 139:
-        return Kind.RECIPE, f"{call.recipe} crashed (signal 11){first}"
+    if code in {ABORTED, 139}:
+        return Kind.RECIPE, f"{call.recipe} crashed (signal {code - 128}){first}"
     return Kind.RECIPE, f"{call.recipe} ended with {code}{first}"
+
+
+def _aborted_itself(job_dir: Path) -> bool:
+    """Whether a program was ended by an error that nobody caught, and not for want of memory."""
+    terminal = job_dir / "terminal.log"
+    said = terminal.read_text(errors="replace") if terminal.exists() else ""
+    return "terminate called" in said and "bad_alloc" not in said
 
 
 def command_of(call: RecipeCall) -> list[str]:

@@ -13,6 +13,8 @@ from astropy.utils.exceptions import AstropyWarning
 from pipelines.domain.recipe_call import Kind, MadeFile, RecipeCall, SofEntry
 from pipelines.fits import FitsError, read_fits, unpacked
 
+from . import quality
+
 # A frame with this share of its pixels at the top of its range shows nothing but the lamp.
 SATURATED_SHARE = 0.3
 _TOP = {np.dtype("uint16"): 65535, np.dtype("int16"): 32767}
@@ -48,7 +50,13 @@ def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -
     kept: list[SofEntry] = []
     dropped: list[str] = []
     shapes: dict[tuple[tuple[int, ...], ...], str] = {}
+    seen: set[Path] = set()
     for entry in call.raws:
+        if entry.path.resolve() in seen:
+            dropped.append(f"{entry.path.name}: it is there already")
+            continue
+        seen.add(entry.path.resolve())
+        _check_file(entry.path, call)
         found = [(image.shape, _pixel_problem(image)) for image in _images(entry.path)]
         shapes.setdefault(tuple(shape for shape, _ in found), entry.path.name)
         if problem := next((problem for _, problem in found if problem), ""):
@@ -75,21 +83,28 @@ def _unequal(shapes: dict[tuple[tuple[int, ...], ...], str]) -> str:
     return f"The frames have unequal shapes (y, x). {seen}"
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, call: RecipeCall | None = None) -> None:
+    """Refuse a file that is gone or cut, or lacks a keyword that the call's recipe needs."""
     if not path.exists():
         raise UnusableError(Kind.INPUT, f"{path.name} is not there any more ({path}).")
+    needs = call.needs if call else ()
     try:
-        problem = read_fits(path, ()).problem
+        found = read_fits(path, set(needs))
     except (FitsError, OSError) as error:
         raise UnusableError(Kind.INPUT, f"{path.name}: {error}") from error
-    if problem:
+    if found.problem:
         raise UnusableError(
-            Kind.INPUT, f"{path.name} is {problem}. Transfer it again, then ingest it."
+            Kind.INPUT, f"{path.name} is {found.problem}. Transfer it again, then ingest it."
+        )
+    missing = [one for one in needs if found.keywords.get(one) is None]
+    if call and missing:
+        words = ", ".join(missing)
+        raise UnusableError(
+            Kind.INPUT, f"{path.name} has no {words}; without it {call.recipe} goes wrong."
         )
 
 
 def _images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
-    _check_file(path)
     try:
         yield from _read_images(path)
     except (FitsError, OSError, ValueError, TypeError, LookupError, AstropyWarning) as error:
@@ -133,14 +148,18 @@ def check_products(
     Raises
     ------
     UnusableError
-        A listed product is missing or damaged, or an expected category was not made.
+        A listed product is missing, damaged or short of extensions, or an expected category
+        was not made.
     """
     listing = job_dir / "out" / "products.json"
     if not listing.exists():
         raise UnusableError(Kind.PRODUCT, "The recipe ended with 0 and listed no products.")
     made = []
     for name, category in _listed(listing):
-        made.append(_made_file(job_dir, name, category))
+        product = _made_file(job_dir, name, category)
+        if problem := quality.too_few_extensions(call, product):
+            raise UnusableError(Kind.PRODUCT, problem)
+        made.append(product)
         on_beat()
     missing = set(call.expected_products) - {product.category for product in made}
     if missing:

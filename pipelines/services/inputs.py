@@ -106,9 +106,12 @@ def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> R
             if one.path not in given
         ),
         expected_products=_expected(block, limits.get("products", ())),
-        min_frames=max(1, block.min_frames),
+        min_frames=max(1, block.min_frames, int(limits.get("min_frames", 1))),
         timeout_s=float(limits.get("timeout_s", DEFAULT_TIMEOUT_S)),
         memory_mb=int(limits.get("memory_mb", DEFAULT_MEMORY_MB)),
+        needs=tuple(limits.get("needs", ())),
+        qc=tuple(limits.get("qc", ())),
+        extensions=dict(limits.get("extensions", {})),
     )
 
 

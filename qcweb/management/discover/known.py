@@ -37,11 +37,6 @@ class RecipeFacts:
     window: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def is_measured(self) -> bool:
-        """Whether anything is known of the recipe."""
-        return self != RecipeFacts()
-
 
 @cache
 def all_facts() -> Mapping[str, RecipeFacts]:

@@ -28,7 +28,9 @@ BLUE = Template("UVES", "BIAS", MORNING, 5, UVES_MODE, arm="BLUE")
 RED = replace(BLUE, arm="RED")
 MUSE = Template("MUSE", "BIAS", MORNING, 5, "SCI1.0")
 GIRAFFE = Template("GIRAFFE", "BIAS", MORNING, 5, UVES_MODE, is_full_frame=True)
-VIMOS = Template("VIMOS", "BIAS", MORNING, 5, "200Kps/2ports/low_gain", quadrant=1, is_full_frame=True)
+VIMOS = Template(
+    "VIMOS", "BIAS", MORNING, 5, "200Kps/2ports/low_gain", quadrant=1, is_full_frame=True
+)
 HAWKI = Template("HAWKI", "DARK", MORNING, 5, "Double", exptime_s=10.0)
 NACO = Template("NACO", "DARK", MORNING, 3, "Double_RdRstRd", exptime_s=2.0)
 VISIR = Template("VISIR", "DARK", MORNING, 3, "Double", exptime_s=0.01)
@@ -54,7 +56,6 @@ class Study:
     pipeline: str
     templates: tuple[Template, ...]
     calibrations: tuple[str, ...] = ()
-    parameters: tuple[str, ...] = ()
 
     @property
     def is_full(self) -> bool:
@@ -65,7 +66,6 @@ _FULL_BLUE = replace(BLUE, is_full_frame=True)
 _ORDER = replace(later(_FULL_BLUE, 0.1), kind="ORDER", n_frames=1, exptime_s=10.0)
 _FLAT = replace(later(_FULL_BLUE, 0.2), kind="FLAT", n_frames=5, exptime_s=10.0)
 _FULL_MUSE = replace(MUSE, n_frames=3, is_full_frame=True)
-_ORDERPOS = ("--use_guess_tab=0",)
 
 STUDIES: Mapping[str, Study] = {
     "uves_cal_mbias blue": Study("uves_cal_mbias", "uves", (BLUE,)),
@@ -74,7 +74,7 @@ STUDIES: Mapping[str, Study] = {
         "uves_cal_mdark", "uves", (dark(BLUE, 3, 36000.0),), ("uves_cal_mbias blue",)
     ),
     "uves_cal_mbias full": Study("uves_cal_mbias", "uves", (_FULL_BLUE,)),
-    "uves_cal_orderpos": Study("uves_cal_orderpos", "uves", (_ORDER,), (), _ORDERPOS),
+    "uves_cal_orderpos": Study("uves_cal_orderpos", "uves", (_ORDER,)),
     "uves_cal_mflat": Study(
         "uves_cal_mflat", "uves", (_FLAT,), ("uves_cal_mbias full", "uves_cal_orderpos")
     ),
@@ -109,30 +109,24 @@ STUDIES: Mapping[str, Study] = {
     "vimos_ima_dark": Study(
         "vimos_ima_dark", "vimos", quadrants(dark(VIMOS, 3, 1200.0)), ("vimos_ima_bias",)
     ),
-    "naco_img_dark": Study("naco_img_dark", "naco", (NACO,), (), ("--r=20 20 20 20",)),
+    "naco_img_dark": Study("naco_img_dark", "naco", (NACO,)),
     "naco_img_lampflat": Study(
         "naco_img_lampflat",
         "naco",
-        (replace(NACO, kind="FLAT", n_frames=6, lamp_levels=(1.0, 0.0)),),
-        (),
-        ("--r=20 20 20 20",),
-    ),
-    "visir_img_dark": Study("visir_img_dark", "visir", (VISIR,), (), ("--r=20 20 20 20",)),
+        (replace(NACO, kind="FLAT", n_frames=6, lamp_levels=(1.0, 0.0)),)),
+    "visir_img_dark": Study("visir_img_dark", "visir", (VISIR,)),
     "visir_img_ff": Study(
         "visir_img_ff", "visir", (replace(VISIR, kind="FLAT", n_frames=6, lamp_levels=(1.0, 0.0)),)
     ),
-    "muse_bias": Study("muse_bias", "muse", (MUSE,), (), ("--nifu=1",)),
+    "muse_bias": Study("muse_bias", "muse", (MUSE,)),
     "muse_dark": Study(
-        "muse_dark", "muse", (dark(MUSE, 3, 1800.0),), ("muse_bias",), ("--nifu=1",)
-    ),
-    "muse_bias full": Study("muse_bias", "muse", (_FULL_MUSE,), (), ("--nifu=1",)),
+        "muse_dark", "muse", (dark(MUSE, 3, 1800.0),), ("muse_bias",)),
+    "muse_bias full": Study("muse_bias", "muse", (_FULL_MUSE,)),
     "muse_flat": Study(
         "muse_flat",
         "muse",
         (replace(later(_FULL_MUSE, 0.1), kind="FLAT", exptime_s=4.0),),
-        ("muse_bias full",),
-        ("--nifu=1",),
-    ),
+        ("muse_bias full",)),
 }  # fmt: skip
 
 
@@ -189,13 +183,16 @@ def call_of(
         recipe=study.recipe,
         runner="esorex",
         pipeline=study.pipeline,
-        parameters=study.parameters,
+        parameters=facts.window,
         raws=tuple(raws),
         calibrations=calibrations,
         expected_products=facts.products,
         min_frames=facts.min_frames,
         timeout_s=facts.timeout_s,
         memory_mb=facts.memory_mb,
+        needs=facts.needs,
+        qc=facts.qc,
+        extensions=facts.extensions,
     )
 
 
@@ -215,9 +212,7 @@ class Laboratory:
         study = STUDIES[name]
         here = self.directory / f"{name} {change}".replace(" ", "_").replace("%", "")
         call = call_of(study, here / "raw", change, self.masters(study))
-        outcome = run_recipe(
-            call, here / "job", on_start=lambda _: None, on_beat=lambda: None
-        )
+        outcome = run_recipe(call, here / "job", on_start=lambda _: None, on_beat=lambda: None)
         shutil.rmtree(here / "raw")  # whole frames take gigabytes
         return outcome
 
