@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from pipelines.domain.recipe_call import Kind, MadeFile, RecipeCall, SofEntry
-from pipelines.fits import FitsError, read_fits, unpacked
+from pipelines.fits import COMPRESSED, FitsError, read_fits, unpacked
 
 from . import quality
 
@@ -56,7 +57,8 @@ def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -
             dropped.append(f"{entry.path.name}: it is there already")
             continue
         seen.add(entry.path.resolve())
-        _check_file(entry.path, call)
+        _check_file(entry.path)
+        _check_keywords(entry.path, call)
         found = [(image.shape, _pixel_problem(image)) for image in _images(entry.path)]
         shapes.setdefault(tuple(shape for shape, _ in found), entry.path.name)
         if problem := next((problem for _, problem in found if problem), ""):
@@ -83,45 +85,54 @@ def _unequal(shapes: dict[tuple[tuple[int, ...], ...], str]) -> str:
     return f"The frames have unequal shapes (y, x). {seen}"
 
 
-def _check_file(path: Path, call: RecipeCall | None = None) -> None:
-    """Refuse a file that is gone or cut, or lacks a keyword that the call's recipe needs."""
+def _check_file(path: Path) -> None:
     if not path.exists():
         raise UnusableError(Kind.INPUT, f"{path.name} is not there any more ({path}).")
-    needs = call.needs if call else ()
     try:
-        found = read_fits(path, set(needs))
+        problem = read_fits(path, ()).problem
     except (FitsError, OSError) as error:
         raise UnusableError(Kind.INPUT, f"{path.name}: {error}") from error
-    if found.problem:
+    if problem:
         raise UnusableError(
-            Kind.INPUT, f"{path.name} is {found.problem}. Transfer it again, then ingest it."
+            Kind.INPUT, f"{path.name} is {problem}. Transfer it again, then ingest it."
         )
-    missing = [one for one in needs if found.keywords.get(one) is None]
-    if call and missing:
-        words = ", ".join(missing)
+
+
+def _check_keywords(path: Path, call: RecipeCall) -> None:
+    """Refuse a frame without a keyword that the recipe needs, in whichever of its headers."""
+    if not call.needs:
+        return
+    with _reading(path), _opened(path) as hdus:
+        there = {key.removeprefix("ESO ").replace(" ", ".") for hdu in hdus for key in hdu.header}
+    if missing := [one for one in call.needs if one not in there]:
         raise UnusableError(
-            Kind.INPUT, f"{path.name} has no {words}; without it {call.recipe} goes wrong."
+            Kind.INPUT,
+            f"{path.name} has no {', '.join(missing)}; without it {call.recipe} goes wrong.",
         )
 
 
 def _images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
+    with _reading(path), _opened(path) as hdus:
+        for hdu in hdus:
+            if hdu.is_image and hdu.data is not None:
+                yield hdu.data
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say of whatever goes wrong in reading a frame which frame it is."""
     try:
-        yield from _read_images(path)
+        yield
     except (FitsError, OSError, ValueError, TypeError, LookupError, AstropyWarning) as error:
         raise UnusableError(
             Kind.INPUT, f"{path.name} cannot be read: {error or type(error).__name__}"
         ) from error
 
 
-def _read_images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
-    source: Any = path
-    if path.suffix in {".gz", ".Z", ".fz"}:
-        source = unpacked(path)
-    opened = fits.HDUList.fromstring(source) if isinstance(source, bytes) else fits.open(path)
-    with opened as hdus:
-        for hdu in hdus:
-            if hdu.is_image and hdu.data is not None:
-                yield hdu.data
+def _opened(path: Path) -> fits.HDUList:
+    if path.suffix in COMPRESSED:
+        return fits.HDUList.fromstring(unpacked(path))
+    return fits.open(path)
 
 
 def _pixel_problem(image: np.ndarray[Any, np.dtype[Any]]) -> str:
