@@ -65,6 +65,7 @@ def _setup(template: Template, chip: Chip) -> Keywords:
         ("ESO DET WIN1 NY", ny),
         ("ESO DET WIN1 BINX", template.binning),
         ("ESO DET WIN1 BINY", template.binning),
+        ("ESO DET READ MODE", "normal"),
         ("ESO DET READ SPEED", template.read_mode.partition(",")[0]),
         ("ESO DET READ CLOCK", template.read_mode),
         ("ESO INS MODE", "MED"),
