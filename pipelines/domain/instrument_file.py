@@ -31,6 +31,10 @@ class RecipeLimits:
         The rules' word for an input -> the recipe's.
     min_frames
         Fewest raw frames; the rules may ask for more.
+    raws
+        The tags of raw frames that it takes, in its own words; empty where nobody says.
+    calibrations
+        The tags of calibrations that it cannot do without.
     needs
         Keywords that each raw frame must have, as rules write them.
     qc
@@ -45,6 +49,8 @@ class RecipeLimits:
     tags: dict[str, str] = field(default_factory=dict)
     parameters: list[RecipeParameter] = field(default_factory=list)
     min_frames: int = 1
+    raws: list[str] = field(default_factory=list)
+    calibrations: list[str] = field(default_factory=list)
     needs: list[str] = field(default_factory=list)
     qc: list[str] = field(default_factory=list)
     extensions: dict[str, int] = field(default_factory=dict)
@@ -224,6 +230,8 @@ def _limits(part: Section) -> RecipeLimits:
         tags=part.mapping("tags"),
         parameters=[read_parameter(one) for one in part.sections("parameters")],
         min_frames=int(part.number("min_frames", 1, low=1, high=100_000)),
+        raws=part.texts("raws", []),
+        calibrations=part.texts("calibrations", []),
         needs=part.texts("needs", []),
         qc=part.texts("qc", []),
         extensions=part.counts("extensions"),

@@ -50,6 +50,10 @@ class RecipeCall:
         Raw frames that must remain when unusable ones are left out.
     timeout_s, memory_mb : float, int
         Wall-clock seconds and megabytes of address space.
+    raw_tags : tuple of str
+        Tags of raw frames that the recipe takes; empty where nobody says.
+    calibration_tags : tuple of str
+        Tags of calibrations that it cannot do without.
     needs : tuple of str
         Keywords without which a frame is not given to the recipe, as rules write them.
     qc : tuple of str
@@ -68,6 +72,8 @@ class RecipeCall:
     min_frames: int
     timeout_s: float
     memory_mb: int
+    raw_tags: tuple[str, ...] = ()
+    calibration_tags: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     qc: tuple[str, ...] = ()
     extensions: Mapping[str, int] = field(default_factory=dict)

@@ -46,8 +46,10 @@ def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -
     Raises
     ------
     UnusableError
-        A file is missing, damaged or of another shape, or too few frames remain.
+        A file is missing, damaged or of another shape, too few frames remain, or the recipe does
+        not take what it is given.
     """
+    _check_tags(call)
     kept: list[SofEntry] = []
     dropped: list[str] = []
     shapes: dict[tuple[tuple[int, ...], ...], str] = {}
@@ -78,6 +80,17 @@ def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -
         _check_file(entry.path)
         on_beat()
     return CheckedInputs(kept, dropped)
+
+
+def _check_tags(call: RecipeCall) -> None:
+    """Refuse frames that the recipe would not look at, and a run without what it must have."""
+    taken = call.raw_tags
+    if strange := sorted({entry.tag for entry in call.raws if taken and entry.tag not in taken}):
+        words = f"{call.recipe} takes {', '.join(taken)}, not {', '.join(strange)}."
+        raise UnusableError(Kind.INPUT, words)
+    given = {entry.tag for entry in call.calibrations}
+    if missing := [tag for tag in call.calibration_tags if tag not in given]:
+        raise UnusableError(Kind.INPUT, f"{call.recipe} is given no {', '.join(missing)}.")
 
 
 def _unequal(shapes: dict[tuple[tuple[int, ...], ...], str]) -> str:

@@ -53,6 +53,8 @@ def test_the_folders_agree_with_what_was_measured(folder):
         assert recipe.qc == list(facts.qc), name
         assert recipe.extensions == dict(facts.extensions), name
         assert recipe.needs == list(facts.needs), name
+        assert recipe.raws == list(facts.raws), name
+        assert recipe.calibrations == list(facts.calibrations), name
         assert recipe.timeout_s >= facts.timeout_s, name
 
 
@@ -61,6 +63,7 @@ def test_every_recipe_of_the_shipped_folders_declares_its_qc():
         for name, recipe in declared(folder).recipes.items():
             assert recipe.qc, name
             assert recipe.parameters, name
+            assert recipe.raws, name
 
 
 def test_what_was_measured_is_within_reason():

@@ -63,10 +63,9 @@ def _write_recipe(writer: TomlWriter, recipe: ProposedRecipe) -> None:
     writer.pair("products", recipe.products)
     if facts.min_frames > 1:
         writer.pair("min_frames", facts.min_frames)
-    if facts.needs:
-        writer.pair("needs", facts.needs)
-    if facts.qc:
-        writer.pair("qc", facts.qc)
+    for key in ("raws", "calibrations", "needs", "qc"):
+        if words := getattr(facts, key):
+            writer.pair(key, words)
     for name, table in (("extensions", facts.extensions), ("tags", facts.tags)):
         if table:
             writer.section("recipes", recipe.name, name)

@@ -33,6 +33,8 @@ class RecipeFacts:
     may_make: tuple[str, ...] = ()
     extensions: Mapping[str, int] = field(default_factory=dict)
     qc: tuple[str, ...] = ()
+    raws: tuple[str, ...] = ()
+    calibrations: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     window: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)

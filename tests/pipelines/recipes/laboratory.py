@@ -190,6 +190,8 @@ def call_of(
         min_frames=facts.min_frames,
         timeout_s=facts.timeout_s,
         memory_mb=facts.memory_mb,
+        raw_tags=facts.raws,
+        calibration_tags=facts.calibrations,
         needs=facts.needs,
         qc=facts.qc,
         extensions=facts.extensions,

@@ -185,11 +185,20 @@ def test_a_frame_that_is_given_twice_counts_once(tmp_path):
     assert f"{call.raws[0].path.name}: it is there already" in outcome.reason
 
 
-def test_a_tag_that_the_recipe_does_not_know_is_its_failure(tmp_path):
+def test_a_calibration_that_a_recipe_cannot_do_without_is_asked_for(tmp_path):
+    outcome = run(call_of(STUDIES["muse_dark"], tmp_path / "raw"), tmp_path / "job")
+    assert (said(outcome), outcome.reason) == (Kind.INPUT, "muse_dark is given no MASTER_BIAS.")
+
+
+def test_a_tag_that_the_recipe_does_not_know_is_named_or_else_its_own_failure(tmp_path):
     for study, code in ((BLUE, 14), (MUSE_BIAS, 255), (NACO_DARK, 10), (GIRAFFE_BIAS, 1)):
         call = call_of(study, tmp_path / study.recipe)
         raws = tuple(SofEntry(entry.path, "NOTHING") for entry in call.raws)
-        outcome = run(replace(call, raws=raws), tmp_path / f"{study.recipe}.job")
+        wrong = replace(call, raws=raws)
+        outcome = run(wrong, tmp_path / f"{study.recipe}.job")
+        assert (said(outcome), outcome.return_code) == (Kind.INPUT, None), study.recipe
+        assert outcome.reason.endswith("not NOTHING.")
+        outcome = run(replace(wrong, raw_tags=()), tmp_path / f"{study.recipe}.job")
         assert (said(outcome), outcome.return_code) == (Kind.RECIPE, code), study.recipe
 
 
