@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pipelines.services.inputs import DEFAULT_MEMORY_MB, DEFAULT_TIMEOUT_S
 
@@ -17,7 +18,6 @@ _IN_EXTENSIONS = ("hawki_", "vimos_ima_")
 
 # How far an index counts: outputs of a detector, and the quadrants that a description speaks of.
 _INDICES = ((re.compile(r"\bOUTi\b"), 4), (re.compile(r"\bquadrant\b"), 4))
-
 
 _FACTS = Path(__file__).with_name("recipes.toml")
 
@@ -47,9 +47,9 @@ def all_facts() -> Mapping[str, RecipeFacts]:
     return {name: _facts(said) for name, said in table.items()}
 
 
-def _facts(said: Mapping[str, object]) -> RecipeFacts:
+def _facts(said: Mapping[str, Any]) -> RecipeFacts:
     lists = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
-    return RecipeFacts(**lists)  # type: ignore[arg-type]
+    return RecipeFacts(**lists)
 
 
 def facts_of(recipe: str) -> RecipeFacts:
