@@ -48,8 +48,10 @@ def all_facts() -> Mapping[str, RecipeFacts]:
 
 
 def _facts(said: Mapping[str, Any]) -> RecipeFacts:
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
-    return RecipeFacts(**lists)
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in said.items()
+    }
+    return RecipeFacts(**fields)
 
 
 def facts_of(recipe: str) -> RecipeFacts:

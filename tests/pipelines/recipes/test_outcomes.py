@@ -76,6 +76,10 @@ def nothing(paths: list[Path]) -> None:
     """Leave the frames as they are."""
 
 
+def of_frames(study: Study, n_frames: int) -> Study:
+    return replace(study, templates=tuple(replace(t, n_frames=n_frames) for t in study.templates))
+
+
 each, first = spoil.some, lambda how: spoil.some(how, 0)
 
 CASES = [
@@ -112,7 +116,14 @@ CASES = [
     Case(MUSE_BIAS, "one higher by 50 ADU", first(spoil.higher_by_50), "good", 0),
     Case(MUSE_BIAS, "no gain", each(spoil.without("ESO DET OUT1 GAIN")), Kind.INPUT, None,
          "DET.OUT1.GAIN"),
+    Case(MUSE_BIAS, "a detector said to be dead", each(spoil.with_value("ESO DET CHIP LIVE", "F")),
+         "good", 0),
+    Case(of_frames(MUSE_BIAS, 2), "two frames", nothing, Kind.INPUT, None, "3 are needed"),
+    Case(of_frames(MUSE_BIAS, 2), "two frames, not looked at", nothing, Kind.RECIPE, 255, "",
+         {"min_frames": 1}),
     # ---- hawki
+    Case(of_frames(DARKS, 1), "one frame", nothing, "good", 0),
+    Case(DARKS, "NaN in one", first(spoil.with_nan), "degraded", 0, "NaN"),
     Case(DARKS, "one truncated", first(spoil.cut_to(0.9)), Kind.INPUT, None, "is truncated"),
     Case(DARKS, "NaN in all", each(spoil.with_nan), Kind.INPUT, None, "NaN"),
     Case(DARKS, "mixed sizes", first(spoil.cropped), Kind.INPUT, None, "unequal shapes"),
@@ -127,13 +138,16 @@ CASES = [
          "Cannot save product table"),
     # ---- naco, visir
     Case(TWO_SETTINGS, "a setting with one frame", nothing, "degraded", 0, "Setting"),
-    Case(replace(NACO_DARK, templates=(replace(NACO, n_frames=1),)), "one frame", nothing,
-         Kind.INPUT, None, "2 are needed"),
-    Case(replace(NACO_DARK, templates=(replace(NACO, n_frames=1),)), "one frame, not looked at",
-         nothing, Kind.RECIPE, 1, "", {"min_frames": 1}),
+    Case(of_frames(NACO_DARK, 1), "one frame", nothing, Kind.INPUT, None, "2 are needed"),
+    Case(of_frames(NACO_DARK, 1), "one frame, not looked at", nothing, Kind.RECIPE, 1, "",
+         {"min_frames": 1}),
     Case(STUDIES["visir_img_dark"], "mixed sizes", first(spoil.cropped), Kind.INPUT, None,
          "unequal shapes"),
     # ---- giraffe, vimos
+    Case(of_frames(GIRAFFE_BIAS, 1), "one frame", nothing, Kind.INPUT, None, "2 are needed"),
+    Case(of_frames(GIRAFFE_BIAS, 1), "one frame, not looked at", nothing, Kind.RECIPE, 1, "",
+         {"min_frames": 1}),
+    Case(GIRAFFE_BIAS, "mixed sizes", first(spoil.cropped), Kind.INPUT, None, "unequal shapes"),
     Case(GIRAFFE_BIAS, "a window", nothing, Kind.RECIPE, 139, "crashed"),
     Case(GIRAFFE_DARK, "no exposure time", each(spoil.without("EXPTIME")), Kind.INPUT, None,
          "EXPTIME"),
