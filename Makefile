@@ -22,7 +22,7 @@ test: .venv/dev ## install what the tests need, then check and test everything
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-test-full: .venv/dev ## the slow tests alone, on what they fetch from the system's package archive
+test-full: .venv/dev ## the slow tests alone: whole detectors, and what the system's package archive has
 	@scripts/system-packages
 	@HCM_REQUIRE_ALL=1 $(BIN)/python -m pytest -m full -s $(ARGS) tests
 

@@ -19,13 +19,48 @@ RULES = "rules.oca"
 
 @dataclass(frozen=True)
 class RecipeLimits:
-    """Limits of one recipe, the product categories it must make, and what it calls its input."""
+    """What is declared of one recipe.
+
+    Attributes
+    ----------
+    timeout_s, memory_mb
+        Its limits: seconds, and megabytes of address space.
+    products
+        The categories that it must make.
+    tags
+        The rules' word for an input -> the recipe's.
+    min_frames
+        Fewest raw frames; the rules may ask for more.
+    raws
+        The tags of raw frames that it takes, in its own words; empty where nobody says.
+    calibrations
+        The tags of calibrations that it cannot do without.
+    needs
+        Keywords that each raw frame must have, as rules write them.
+    qc
+        Keywords that a success writes; ``#`` is any number.
+    extensions
+        Image extensions of a product, by category.
+    """
 
     timeout_s: float
     memory_mb: int
     products: list[str]
     tags: dict[str, str] = field(default_factory=dict)
     parameters: list[RecipeParameter] = field(default_factory=list)
+    min_frames: int = 1
+    raws: list[str] = field(default_factory=list)
+    calibrations: list[str] = field(default_factory=list)
+    needs: list[str] = field(default_factory=list)
+    qc: list[str] = field(default_factory=list)
+    extensions: dict[str, int] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data, as an instrument's row keeps it."""
+        parameters = [one.as_dict() for one in self.parameters]
+        return {one.name: getattr(self, one.name) for one in fields(self)} | {
+            "parameters": parameters
+        }
 
 
 @dataclass(frozen=True)
@@ -194,6 +229,12 @@ def _limits(part: Section) -> RecipeLimits:
         products=part.texts("products"),
         tags=part.mapping("tags"),
         parameters=[read_parameter(one) for one in part.sections("parameters")],
+        min_frames=int(part.number("min_frames", 1, low=1, high=100_000)),
+        raws=part.texts("raws", []),
+        calibrations=part.texts("calibrations", []),
+        needs=part.texts("needs", []),
+        qc=part.texts("qc", []),
+        extensions=part.counts("extensions"),
     )
     names = [one.name for one in limits.parameters]
     for one in (name for n, name in enumerate(names) if name in names[:n]):

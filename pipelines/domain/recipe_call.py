@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -59,6 +60,16 @@ class RecipeCall:
         Raw frames that must remain when unusable ones are left out.
     timeout_s, memory_mb : float, int
         Wall-clock seconds and megabytes of address space.
+    raw_tags : tuple of str
+        Tags of raw frames that the recipe takes; empty where nobody says.
+    calibration_tags : tuple of str
+        Tags of calibrations that it cannot do without.
+    needs : tuple of str
+        Keywords without which a frame is not given to the recipe, as rules write them.
+    qc : tuple of str
+        Keywords that a success writes; ``#`` is any number.
+    extensions : mapping
+        Image extensions of a product, by category.
     """
 
     recipe: str
@@ -71,6 +82,11 @@ class RecipeCall:
     min_frames: int
     timeout_s: float
     memory_mb: int
+    raw_tags: tuple[str, ...] = ()
+    calibration_tags: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    qc: tuple[str, ...] = ()
+    extensions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

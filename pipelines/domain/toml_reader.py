@@ -130,6 +130,14 @@ class Section:
             self._check_characters(key, str(item))
         return {name: str(item) for name, item in value.items()}
 
+    def counts(self, key: str) -> dict[str, int]:
+        """Return a table of whole numbers above zero."""
+        value = self._get(key, (dict,), "a table { key = number }", {})
+        for name, item in value.items():
+            if not isinstance(item, int) or isinstance(item, bool) or item < 1:
+                raise self.error(key, f"{key}: {name} = {item!r}: expected a number above zero")
+        return dict(value)
+
     def raw(self, key: str, default: Any = None) -> Any:
         """Return a value as TOML gives it."""
         self._seen.add(key)

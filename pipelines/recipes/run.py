@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.domain.recipe_call import Kind, RecipeCall, RecipeOutcome, read_log
 
-from . import esorex, jobs, verify
+from . import esorex, jobs, quality, verify
 from .process import KILLED_BY_TIMEOUT, ProcessId, run_limited
 
 LOG_TAIL = 60_000
@@ -134,6 +134,7 @@ def _judge(
         return RecipeOutcome(False, kind, reason, return_code=code)
     products = verify.check_products(call, job_dir, on_beat)
     doubts = [f"left out before the run: {text}" for text in inputs.dropped]
+    doubts += quality.doubts_about(call, products)
     doubts += [f"the log says: {text}" for text in (reading.errors + reading.dropped)[:3]]
     used = verify.combined_count(products)
     if used is not None and used < len(inputs.raws):
@@ -160,8 +161,7 @@ def _failure(call: RecipeCall, code: int, errors: list[str], job_dir: Path) -> t
             f"{call.memory_mb} MB{first}",
         )
     if code in {_ABORTED, _CRASHED}:
-        word = "crashed (signal 11)" if code == _CRASHED else "was aborted (signal 6)"
-        return Kind.RECIPE, f"{call.recipe} {word}{first}"
+        return Kind.RECIPE, f"{call.recipe} crashed (signal {code - 128}){first}"
     return Kind.RECIPE, f"{call.recipe} ended with {code}{first}"
 
 

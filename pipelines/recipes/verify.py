@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from pipelines.domain.recipe_call import Kind, MadeFile, RecipeCall, SofEntry
-from pipelines.fits import FitsError, read_fits, unpacked
+from pipelines.fits import COMPRESSED, FitsError, read_fits, unpacked
+
+from . import quality
 
 # A frame with this share of its pixels at the top of its range shows nothing but the lamp.
 SATURATED_SHARE = 0.3
@@ -43,12 +46,21 @@ def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -
     Raises
     ------
     UnusableError
-        A file is missing, damaged or of another shape, or too few frames remain.
+        A file is missing, damaged or of another shape, too few frames remain, or the recipe does
+        not take what it is given.
     """
+    _check_tags(call)
     kept: list[SofEntry] = []
     dropped: list[str] = []
     shapes: dict[tuple[tuple[int, ...], ...], str] = {}
+    seen: set[Path] = set()
     for entry in call.raws:
+        if entry.path.resolve() in seen:
+            dropped.append(f"{entry.path.name}: it is there already")
+            continue
+        seen.add(entry.path.resolve())
+        _check_file(entry.path)
+        _check_keywords(entry.path, call)
         found = [(image.shape, _pixel_problem(image)) for image in _images(entry.path)]
         shapes.setdefault(tuple(shape for shape, _ in found), entry.path.name)
         if problem := next((problem for _, problem in found if problem), ""):
@@ -68,6 +80,17 @@ def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -
         _check_calibration(entry.path)
         on_beat()
     return CheckedInputs(kept, dropped)
+
+
+def _check_tags(call: RecipeCall) -> None:
+    """Refuse frames that the recipe would not look at, and a run without what it must have."""
+    taken = call.raw_tags
+    if strange := sorted({entry.tag for entry in call.raws if taken and entry.tag not in taken}):
+        words = f"{call.recipe} takes {', '.join(taken)}, not {', '.join(strange)}."
+        raise UnusableError(Kind.INPUT, words)
+    given = {entry.tag for entry in call.calibrations}
+    if missing := [tag for tag in call.calibration_tags if tag not in given]:
+        raise UnusableError(Kind.INPUT, f"{call.recipe} is given no {', '.join(missing)}.")
 
 
 def _unequal(shapes: dict[tuple[tuple[int, ...], ...], str]) -> str:
@@ -102,25 +125,41 @@ def _check_calibration(path: Path) -> None:
         raise UnusableError(Kind.DEPENDENCY, f"A calibration: {error.reason}") from error
 
 
+def _check_keywords(path: Path, call: RecipeCall) -> None:
+    """Refuse a frame without a keyword that the recipe needs, in whichever of its headers."""
+    if not call.needs:
+        return
+    with _reading(path), _opened(path) as hdus:
+        there = {key.removeprefix("ESO ").replace(" ", ".") for hdu in hdus for key in hdu.header}
+    if missing := [one for one in call.needs if one not in there]:
+        raise UnusableError(
+            Kind.INPUT,
+            f"{path.name} has no {', '.join(missing)}; without it {call.recipe} goes wrong.",
+        )
+
+
 def _images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
-    _check_file(path)
+    with _reading(path), _opened(path) as hdus:
+        for hdu in hdus:
+            if hdu.is_image and hdu.data is not None:
+                yield hdu.data
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say of whatever goes wrong in reading a frame which frame it is."""
     try:
-        yield from _read_images(path)
+        yield
     except (FitsError, OSError, ValueError, TypeError, LookupError, AstropyWarning) as error:
         raise UnusableError(
             Kind.INPUT, f"{path.name} cannot be read: {error or type(error).__name__}"
         ) from error
 
 
-def _read_images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
-    source: Any = path
-    if path.suffix in {".gz", ".Z", ".fz"}:
-        source = unpacked(path)
-    opened = fits.HDUList.fromstring(source) if isinstance(source, bytes) else fits.open(path)
-    with opened as hdus:
-        for hdu in hdus:
-            if hdu.is_image and hdu.data is not None:
-                yield hdu.data
+def _opened(path: Path) -> fits.HDUList:
+    if path.suffix in COMPRESSED:
+        return fits.HDUList.fromstring(unpacked(path))
+    return fits.open(path)
 
 
 def _pixel_problem(image: np.ndarray[Any, np.dtype[Any]]) -> str:
@@ -147,14 +186,18 @@ def check_products(
     Raises
     ------
     UnusableError
-        A listed product is missing or damaged, or an expected category was not made.
+        A listed product is missing, damaged or short of extensions, or an expected category
+        was not made.
     """
     listing = job_dir / "out" / "products.json"
     if not listing.exists():
         raise UnusableError(Kind.PRODUCT, "The recipe ended with 0 and listed no products.")
     made = []
     for name, category in _listed(listing):
-        made.append(_made_file(job_dir, name, category))
+        product = _made_file(job_dir, name, category)
+        if problem := quality.too_few_extensions(call, product):
+            raise UnusableError(Kind.PRODUCT, problem)
+        made.append(product)
         on_beat()
     missing = set(call.expected_products) - {product.category for product in made}
     if missing:

@@ -107,9 +107,14 @@ def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> R
             if one.path not in given
         ),
         expected_products=_expected(block, limits.get("products", ())),
-        min_frames=max(1, block.min_frames),
+        min_frames=max(1, block.min_frames, int(limits.get("min_frames", 1))),
         timeout_s=float(limits.get("timeout_s", DEFAULT_TIMEOUT_S)),
         memory_mb=int(limits.get("memory_mb", DEFAULT_MEMORY_MB)),
+        raw_tags=tuple(limits.get("raws", ())),
+        calibration_tags=tuple(limits.get("calibrations", ())),
+        needs=tuple(limits.get("needs", ())),
+        qc=tuple(limits.get("qc", ())),
+        extensions=dict(limits.get("extensions", {})),
     )
 
 

@@ -34,16 +34,7 @@ def load_instrument(
                 "pipeline": definition.pipeline,
                 "is_simulated": definition.is_simulated,
                 "night_rollover_hour": definition.night_rollover_hour,
-                "recipes": {
-                    name: {
-                        "timeout_s": limits.timeout_s,
-                        "memory_mb": limits.memory_mb,
-                        "products": limits.products,
-                        "tags": limits.tags,
-                        "parameters": [one.as_dict() for one in limits.parameters],
-                    }
-                    for name, limits in definition.recipes.items()
-                },
+                "recipes": {name: limits.as_dict() for name, limits in definition.recipes.items()},
                 "oca": definition.oca,
                 "digest": digest,
                 "folder": folder,

@@ -1,9 +1,8 @@
 """What an instrument must be able to say so that its frames can be made."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.recipes.native.fitsfile import Image
@@ -11,7 +10,7 @@ from pipelines.recipes.native.fitsfile import Image
 from .detector import Chip, Physics
 from .templates import Exposure, Template
 
-Pixels = Mapping[str, NDArray[np.uint16]]
+Pixels = Mapping[str, NDArray[Any]]
 
 
 class Camera(Protocol):

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .patterns import pattern
 from .seeds import generator
 
 SATURATION = 65535
@@ -23,6 +25,8 @@ class Chip:
     overscan: int
     prescan_y: int = 0
     overscan_y: int = 0
+    # Infrared detectors: int32 is one integration, float32 the mean of several.
+    pixel_type: Literal["uint16", "int32", "float32"] = "uint16"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -44,6 +48,9 @@ class Physics:
     """What is true of a detector in one template; the numbers a recipe should find again.
 
     `bias_adu` and `lamp_adu_s` are medians over the lit part; gradients are from edge to edge.
+    Under a pattern of light `lamp_adu_s` is the flux at its peak. `ron_adu` is of one integration.
+    `nonlinearity` is the part of the signal that is missing at 10 000 ADU. `uneven` scales the
+    unevenness of the illumination.
     """
 
     bias_adu: float
@@ -61,20 +68,26 @@ class Physics:
     dead_pixels: int = 0
     cosmics_per_hour: float = 0.0
     lowest_hot_e_h: float = 400.0
+    nonlinearity: float = 0.0
+    uneven: float = 1.0
 
 
 @dataclass(frozen=True)
 class Light:
-    """What falls on the detector: the lamp for a time, or nothing for a time."""
+    """What falls on the detector: the lamp for a time, or nothing for a time.
+
+    A frame is the mean of `integrations` of `exptime_s` each. `pattern` names how the lamp falls
+    on the detector (see `patterns`), "" for all over it.
+    """
 
     exptime_s: float
     lamp_on: bool = False
     lamp_factor: float = 1.0
+    integrations: int = 1
+    pattern: str = ""
 
 
-def expose(
-    chip: Chip, physics: Physics, light: Light, detector: str, frame: str
-) -> NDArray[np.uint16]:
+def expose(chip: Chip, physics: Physics, light: Light, detector: str, frame: str) -> NDArray[Any]:
     """Read a detector out.
 
     Parameters
@@ -85,24 +98,38 @@ def expose(
         name of the detector: fixes where its hot, dead and odd pixels are
     frame
         name of the frame: fixes the noise
+
+    Returns
+    -------
+    array
+        ADU, of the shape and the pixel type of the chip
     """
     chance = generator(frame, chip.name)
     adu = chance.standard_normal(chip.shape, np.float32)
-    adu *= np.float32(physics.ron_adu)
+    adu *= np.float32(physics.ron_adu / np.sqrt(light.integrations))
     adu += np.float32(physics.bias_adu + physics.wander_adu * chance.standard_normal())
     lit = adu[chip.lit]
     lit += _structure(chip, physics, detector)
     if light.lamp_on:
-        lit += _photons(chip, physics, light, detector, chance)
+        lit += _bent(_photons(chip, physics, light, detector, chance), physics.nonlinearity)
     if light.exptime_s > 0:
-        lit += _darkness(chip, physics, light.exptime_s, detector, chance)
-    return _digitised(adu)
+        lit += _darkness(chip, physics, light, detector, chance)
+    return _digitised(adu, chip, light.integrations)
 
 
-def _digitised(adu: NDArray[np.float32]) -> NDArray[np.uint16]:
+def _bent(adu: NDArray[np.float32], nonlinearity: float) -> NDArray[np.float32]:
+    return adu - np.float32(nonlinearity / 1e4) * adu * adu if nonlinearity else adu
+
+
+def _digitised(adu: NDArray[np.float32], chip: Chip, integrations: int) -> NDArray[Any]:
+    """Round to whole ADU of the sum of integrations; differences of two reads may be negative."""
+    if chip.pixel_type == "float32":
+        adu *= integrations
     np.rint(adu, out=adu)
-    np.clip(adu, 0, SATURATION, out=adu)
-    return adu.astype(np.uint16)
+    if chip.pixel_type == "float32":
+        adu /= integrations
+    np.clip(adu, 0 if chip.pixel_type == "uint16" else None, SATURATION, out=adu)
+    return adu.astype(chip.pixel_type)
 
 
 @lru_cache(maxsize=8)
@@ -125,22 +152,25 @@ def _photons(
 ) -> NDArray[np.float32]:
     """Give the light of the lamp in ADU, with its photon noise; many photons are nearly normal."""
     brightness = physics.lamp_adu_s * light.lamp_factor * light.exptime_s * physics.conad
-    electrons = _response(chip, physics.prnu, physics.dead_pixels, detector) * np.float32(
-        brightness
-    )
+    response = _response(chip, physics.prnu, physics.dead_pixels, detector, physics.uneven)
+    electrons = response * np.float32(brightness)
+    if light.pattern:
+        electrons *= pattern(light.pattern, chip.name, chip.nx, chip.ny)
     noise = chance.standard_normal(electrons.shape, np.float32)
-    noise *= np.sqrt(electrons)
+    noise *= np.sqrt(electrons / np.float32(light.integrations))
     electrons += noise
     electrons /= np.float32(physics.conad)
     return electrons
 
 
 @lru_cache(maxsize=16)
-def _response(chip: Chip, prnu: float, dead: int, detector: str) -> NDArray[np.float32]:
+def _response(
+    chip: Chip, prnu: float, dead: int, detector: str, uneven: float
+) -> NDArray[np.float32]:
     """Give illumination times response of the pixels, of median one."""
     x = np.linspace(-1, 1, chip.nx, dtype=np.float32)
     y = np.linspace(-1, 1, chip.ny, dtype=np.float32)[:, np.newaxis]
-    shape = (1 + 0.03 * x) * (1 - 0.08 * (x**2 + y**2))
+    shape = (1 + 0.03 * uneven * x) * (1 - 0.08 * uneven * (x**2 + y**2))
     pixels = generator(detector, chip.name, "response").standard_normal(shape.shape, np.float32)
     response: NDArray[np.float32] = shape / np.median(shape) * (1 + np.float32(prnu) * pixels)
     response.ravel()[_places(chip, detector, "dead", dead)] *= 0.4
@@ -148,10 +178,10 @@ def _response(chip: Chip, prnu: float, dead: int, detector: str) -> NDArray[np.f
 
 
 def _darkness(
-    chip: Chip, physics: Physics, exptime_s: float, detector: str, chance: np.random.Generator
+    chip: Chip, physics: Physics, light: Light, detector: str, chance: np.random.Generator
 ) -> NDArray[np.float32]:
     """Give what time alone collects, in ADU: dark current, hot pixels, cosmic hits."""
-    hours = exptime_s / 3600
+    hours = light.exptime_s * light.integrations / 3600
     electrons = chance.poisson(physics.dark_e_h * hours, (chip.ny, chip.nx)).astype(np.float32)
     flat = electrons.ravel()
     hot = _places(chip, detector, "hot", physics.hot_pixels)
@@ -159,7 +189,7 @@ def _darkness(
     hits = chance.poisson(physics.cosmics_per_hour * hours)
     where = chance.integers(0, flat.size, hits)
     flat[where] += chance.uniform(500, 20000, hits)
-    electrons /= np.float32(physics.conad)
+    electrons /= np.float32(physics.conad * light.integrations)
     return electrons
 
 
@@ -173,4 +203,7 @@ def hot_rates(chip: Chip, physics: Physics, detector: str) -> NDArray[np.float64
 @lru_cache(maxsize=16)
 def _places(chip: Chip, detector: str, kind: str, n: int) -> NDArray[np.int64]:
     """Choose n pixels of the lit part, the same ones for ever; a larger n adds to them."""
-    return generator(detector, chip.name, kind).permutation(chip.nx * chip.ny)[:n]
+    if n == 0:
+        return np.empty(0, np.int64)
+    # A copy: the permutation of a whole detector is not to stay in memory.
+    return generator(detector, chip.name, kind).permutation(chip.nx * chip.ny)[:n].copy()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,24 @@ from . import climate
 from .cameras import Camera
 from .ccdcam import CcdCam
 from .detector import Chip, Light, Physics, expose
+from .giraffe import Giraffe
+from .hawki import Hawki
 from .headers import arcfile
 from .muse import Muse
+from .naco import Naco
+from .patterns import PATTERNS
 from .templates import Exposure, Template, mjd_of
 from .uves import Uves
+from .vimos import Vimos
+from .visir import Visir
 
-CAMERAS: Mapping[str, Camera] = {camera.name: camera for camera in (CcdCam(), Uves(), Muse())}
+_ALL: tuple[Camera, ...] = (
+    CcdCam(), Uves(), Muse(), Giraffe(), Vimos(), Hawki(), Naco(), Visir(),
+)  # fmt: skip
+CAMERAS: Mapping[str, Camera] = {camera.name: camera for camera in _ALL}
+# Mean of how many integrations a frame is.
+_INTEGRATIONS = {camera.name: camera.integrations for camera in (Naco(), Visir())}
+_DARK = frozenset({"BIAS", "DARK", "LINEARITY_DARK"})
 _SATURATING = 100.0
 _TRUNCATED_PART = 0.6
 
@@ -42,7 +55,7 @@ class RawFrame:
         return self.exposure.number in self.template.truncated
 
 
-PixelsOf = Callable[[RawFrame, Chip], NDArray[np.uint16]]
+PixelsOf = Callable[[RawFrame, Chip], NDArray[Any]]
 
 
 def simulate_frames(
@@ -106,17 +119,19 @@ def write_frame(frame: RawFrame, directory: Path) -> Path:
     return part.replace(path)
 
 
-def _nothing(frame: RawFrame, chip: Chip) -> NDArray[np.uint16]:
-    return np.empty(chip.shape, np.uint16)
+def _nothing(frame: RawFrame, chip: Chip) -> NDArray[Any]:
+    return np.empty(chip.shape, chip.pixel_type)
 
 
-def _exposed(frame: RawFrame, chip: Chip) -> NDArray[np.uint16]:
+def _exposed(frame: RawFrame, chip: Chip) -> NDArray[Any]:
     template = frame.template
     saturated = frame.exposure.number in template.saturated
     light = Light(
-        template.exptime_s,
-        lamp_on=template.kind in {"FLAT", "SCIENCE", "FOCUS"},
-        lamp_factor=_SATURATING if saturated else 1.0,
+        frame.exposure.exptime_s,
+        lamp_on=template.kind not in _DARK and frame.exposure.lamp_level > 0,
+        lamp_factor=_SATURATING if saturated else frame.exposure.lamp_level,
+        integrations=_INTEGRATIONS.get(template.instrument, 1),
+        pattern=PATTERNS.get((template.instrument, template.kind), ""),
     )
     return expose(chip, frame.truth[chip.name], light, template.instrument, frame.name)
 

@@ -18,7 +18,15 @@ _OBJECTS = {
     "FLAT": "LAMP,FLAT",
     "SCIENCE": "NGC 253",
     "FOCUS": "FOCUS",
+    "TWILIGHT": "FLAT,SKY",
+    "ORDER": "LAMP,ORDERDEF",
+    "LINEARITY_LAMP": "FLAT,LAMP,DETCHECK",
+    "LINEARITY_DARK": "DARK,DETCHECK",
 }
+# The header's name of an instrument, where it is not the archive's.
+_INSTRUMENTS = {"NACO": "NAOS+CONICA"}
+# Names of templates that rules ask for.
+_TEMPLATES = {("MUSE", "FLAT"): "MUSE_wfm_cal_specflat"}
 _CATEGORIES = {"SCIENCE": "SCIENCE", "FOCUS": "TECHNICAL"}
 _TYPES = {"SCIENCE": "OBJECT"}
 
@@ -48,13 +56,13 @@ def _observation(template: Template, exposure: Exposure, telescope: str) -> Keyw
     return (
         ("ORIGIN", "ESO"),
         ("TELESCOP", telescope),
-        ("INSTRUME", template.instrument),
+        ("INSTRUME", _INSTRUMENTS.get(template.instrument, template.instrument)),
         ("OBJECT", _OBJECTS[template.kind]),
         ("RA", 11.888),
         ("DEC", -25.288),
         ("EQUINOX", 2000.0),
         ("RADECSYS", "FK5"),
-        ("EXPTIME", float(template.exptime_s)),
+        ("EXPTIME", float(exposure.exptime_s)),
         ("MJD-OBS", exposure.mjd),
         ("DATE-OBS", started),
         ("DATE", started),
@@ -89,7 +97,10 @@ def _observation_block(template: Template) -> Keywords:
 
 def _template(template: Template, exposure: Exposure) -> Keywords:
     arm = f"{template.arm.lower()}_" if template.arm else ""
-    name = f"{template.instrument}_{arm}cal_{template.kind.lower()}"
+    name = _TEMPLATES.get(
+        (template.instrument, template.kind),
+        f"{template.instrument}_{arm}cal_{template.kind.lower()}",
+    )
     return (
         ("ESO TPL ID", name),
         ("ESO TPL NAME", name),
@@ -110,6 +121,22 @@ def _sidereal_s(when: datetime) -> float:
     days = mjd_of(when) - 51544.5
     degrees = (280.46062 + 360.98564737 * days + _LONGITUDE_DEG) % 360
     return round(degrees * 240, 3)
+
+
+def sky_axes(nx: int, ny: int, scale_deg: float) -> Keywords:
+    """Give a plane of the sky about the middle of an image; `scale_deg` is that of a pixel."""
+    return (
+        ("CTYPE1", "RA---TAN"),
+        ("CTYPE2", "DEC--TAN"),
+        ("CRVAL1", 11.888),
+        ("CRVAL2", -25.288),
+        ("CRPIX1", nx / 2),
+        ("CRPIX2", ny / 2),
+        ("CD1_1", -scale_deg),
+        ("CD1_2", 0.0),
+        ("CD2_1", 0.0),
+        ("CD2_2", scale_deg),
+    )
 
 
 def pixel_axes() -> Keywords:

@@ -10,7 +10,9 @@ from .detector import Chip, Physics
 from .headers import Keywords, cards, common
 from .templates import Exposure, Template
 
-_SIZE, _SCAN = 128, 32
+_SCAN = 32
+_FULL, _WINDOW = (2048, 2056), (128, 128)
+_LAMP_ADU_S = 5000.0  # at the peak of a slice
 # Where each corner of the full detector lies; the recipe knows the quadrants by these.
 _CORNERS = {"OUT1": (1, 1), "OUT2": (4096, 1), "OUT3": (4096, 4112), "OUT4": (1, 4112)}
 _LEVELS = {"OUT1": 1000.0, "OUT2": 1012.0, "OUT3": 1006.0, "OUT4": 994.0}
@@ -25,9 +27,11 @@ class Muse:
         return 80.0
 
     def chips(self, template: Template) -> tuple[Chip, ...]:
-        return tuple(Chip(name, _SIZE, _SIZE, _SCAN, _SCAN, _SCAN, _SCAN) for name in _CORNERS)
+        nx, ny = _FULL if template.is_full_frame else _WINDOW
+        return tuple(Chip(name, nx, ny, _SCAN, _SCAN, _SCAN, _SCAN) for name in _CORNERS)
 
     def nominal(self, template: Template, chip: str) -> Physics:
+        is_flat = template.kind == "FLAT"
         return Physics(
             _LEVELS[chip],
             _NOISES[chip],
@@ -37,6 +41,10 @@ class Muse:
             hot_pixels=12,
             lowest_hot_e_h=2000.0,
             cosmics_per_hour=10.0,
+            lamp_adu_s=_LAMP_ADU_S if is_flat else 0.0,
+            prnu=0.002 if is_flat else 0.0,
+            # The quadrants see one lamp: no step where they meet.
+            uneven=0.0 if is_flat else 1.0,
         )
 
     def images(self, template: Template, exposure: Exposure, pixels: Pixels) -> list[Image]:
@@ -52,13 +60,14 @@ class Muse:
             for number, chip in enumerate(self.chips(template), 1)
             for keyword in _output(number, chip, self.nominal(template, chip.name))
         )
+        chip = self.chips(template)[0]
         return (
             ("ESO DET CHIP LIVE", True),
             ("ESO DET CHIP ID", "psyche1"),
             ("ESO DET CHIP NAME", "CHIP1"),
             ("ESO DET CHIP DATE", "2012-01-01"),
-            ("ESO DET CHIP NX", 2 * _SIZE),
-            ("ESO DET CHIP NY", 2 * _SIZE),
+            ("ESO DET CHIP NX", 2 * chip.nx),
+            ("ESO DET CHIP NY", 2 * chip.ny),
             ("ESO DET BINX", 1),
             ("ESO DET BINY", 1),
             ("ESO DET OUTPUTS", len(_CORNERS)),

@@ -9,6 +9,25 @@ from .detector import Physics
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _PREPARATION_S = 4.217
+# One file for each quadrant, read out at once; the archive names files by their milliseconds.
+_QUADRANT_S = 0.013
+
+Kind = Literal[
+    "BIAS", "DARK", "FLAT", "SCIENCE", "FOCUS",
+    "TWILIGHT", "ORDER", "LINEARITY_LAMP", "LINEARITY_DARK",
+]  # fmt: skip
+# Where the rules call frames by other words than kind and arm.
+_RAW_TYPES = {
+    ("UVES", "ORDER"): "ORDER_FLAT",
+    ("HAWKI", "TWILIGHT"): "FLAT_TWILIGHT",
+    ("HAWKI", "LINEARITY_LAMP"): "DETLIN_LAMP",
+    ("HAWKI", "LINEARITY_DARK"): "DETLIN_DARK",
+    ("NACO", "DARK"): "CAL_DARK",
+    ("NACO", "FLAT"): "CAL_FLAT_LAMP",
+    ("VISIR", "DARK"): "IM_CAL_DARK",
+    ("VISIR", "FLAT"): "IM_CAL_FLAT",
+    ("VIMOS", "TWILIGHT"): "IMG_SKY_FLAT",
+}
 
 
 @dataclass(frozen=True)
@@ -58,10 +77,15 @@ class Defect:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One frame of a template: its number from 1, and when it begins (UTC)."""
+    """One frame of a template: its number from 1, when it begins (UTC), for how long, how bright.
+
+    `lamp_level` is a part of the lamp's full flux; 0 is a lamp that is off.
+    """
 
     number: int
     start: datetime
+    exptime_s: float = 0.0
+    lamp_level: float = 1.0
 
     @property
     def mjd(self) -> float:
@@ -73,11 +97,14 @@ class Template:
     """A series of like frames, as the observatory takes them.
 
     `planned` is the number of frames announced (TPL NEXP), None for as many as are taken.
+    `exptimes_s` and `lamp_levels` are of the frames in turn, from the beginning again when they
+    are fewer; empty for `exptime_s`, and for the full lamp. `is_full_frame` asks for the whole
+    detector, not for a window of it. `quadrant` (1 to 4) is of instruments with a file for each.
     `expectation` is None when no block comes of the frames: science, or unknown to the rules.
     """
 
     instrument: str
-    kind: Literal["BIAS", "DARK", "FLAT", "SCIENCE", "FOCUS"]
+    kind: Kind
     start: datetime
     n_frames: int
     read_mode: str
@@ -88,13 +115,18 @@ class Template:
     planned: int | None = None
     defects: tuple[Defect, ...] = ()
     expectation: Expectation | None = GOOD
+    exptimes_s: tuple[float, ...] = ()
+    lamp_levels: tuple[float, ...] = ()
+    is_full_frame: bool = False
+    quadrant: int = 0
 
     @property
     def raw_type(self) -> str:
         """Give what the rules should call it; "" for frames that no rule knows."""
         if self.kind == "FOCUS":
             return ""
-        return f"{self.kind}_{self.arm}" if self.arm else self.kind
+        name = _RAW_TYPES.get((self.instrument, self.kind), self.kind)
+        return f"{name}_{self.arm}" if self.arm else name
 
     @property
     def tpl_start(self) -> str:
@@ -113,13 +145,18 @@ class Template:
         return frozenset(d.truncated_frame for d in self.defects if d.truncated_frame)
 
     def exposures(self, readout_s: float) -> Iterator[Exposure]:
-        step = timedelta(seconds=self.exptime_s + readout_s)
-        first = self.start + timedelta(seconds=_PREPARATION_S)
-        for number in range(1, self.n_frames + 1):
-            yield Exposure(number, first + (number - 1) * step)
+        """Give the frames one after another, each with its own exposure time and lamp."""
+        exptimes, levels = self.exptimes_s or (self.exptime_s,), self.lamp_levels or (1.0,)
+        start = self.start + timedelta(seconds=_PREPARATION_S + _QUADRANT_S * self.quadrant)
+        for n in range(self.n_frames):
+            exptime_s = exptimes[n % len(exptimes)]
+            yield Exposure(n + 1, start, exptime_s, levels[n % len(levels)])
+            start += timedelta(seconds=exptime_s + readout_s)
 
     def duration(self, readout_s: float) -> timedelta:
-        return timedelta(seconds=_PREPARATION_S + self.n_frames * (self.exptime_s + readout_s))
+        exptimes = self.exptimes_s or (self.exptime_s,)
+        exposed_s = sum(exptimes[n % len(exptimes)] for n in range(self.n_frames))
+        return timedelta(seconds=_PREPARATION_S + exposed_s + self.n_frames * readout_s)
 
 
 def iso_ms(when: datetime) -> str:

@@ -1,5 +1,7 @@
 """UVES: one detector in the blue arm, two in the red, in windows small enough for a demonstration."""
 
+from dataclasses import replace
+
 from pipelines.recipes.native.fitsfile import Image
 
 from .cameras import Pixels
@@ -9,6 +11,10 @@ from .templates import Exposure, Template
 
 _SCAN = 50
 _NX, _NY = 256, 320
+# Its orders are as far apart as the whole detector makes them: no window of it shows them.
+_FULL = {"BLUE": (2048, 3000), "RED": (2048, 4096)}
+_ECHELLE = frozenset({"ORDER", "FLAT"})
+_LAMP_ADU_S = 1100.0  # at the peak of an order
 # The recipe takes its noise from within 10 % of the level, so the levels stay near reality.
 _PHYSICS = {
     ("BLUE", "225kHz,1x1,low"): Physics(
@@ -41,14 +47,19 @@ class Uves:
 
     def chips(self, template: Template) -> tuple[Chip, ...]:
         names = ("BLUE",) if template.arm == "BLUE" else tuple(_EXTENSIONS)
-        nx, ny = _NX // template.binning, _NY // template.binning
+        nx, ny = _FULL[template.arm] if template.is_full_frame else (_NX, _NY)
+        nx, ny = nx // template.binning, ny // template.binning
         return tuple(Chip(name, nx, ny, _SCAN, _SCAN) for name in names)
 
     def nominal(self, template: Template, chip: str) -> Physics:
-        return _PHYSICS[chip, template.read_mode]
+        physics = _PHYSICS[chip, template.read_mode]
+        if template.kind not in _ECHELLE:
+            return physics
+        return replace(physics, lamp_adu_s=_LAMP_ADU_S, prnu=0.005, uneven=0.0)
 
     def images(self, template: Template, exposure: Exposure, pixels: Pixels) -> list[Image]:
-        primary = (*common(template, exposure, "ESO-VLT-U2", "IMAGE"), *_setup(template))
+        tech = "ECHELLE" if template.kind in _ECHELLE else "IMAGE"
+        primary = (*common(template, exposure, "ESO-VLT-U2", tech), *_setup(template))
         if template.arm == "BLUE":
             (chip,) = self.chips(template)
             keywords = (*primary, *self._detector(template, chip))
@@ -107,4 +118,17 @@ def _setup(template: Template) -> Keywords:
         *pixel_axes(),
         ("ESO INS PATH", template.arm),
         ("ESO INS MODE", "DICHR#1"),
+        *(_spectrograph(template) if template.kind in _ECHELLE else ()),
+    )
+
+
+def _spectrograph(template: Template) -> Keywords:
+    slit, grating = (2, 1) if template.arm == "BLUE" else (3, 2)
+    return (
+        ("ESO INS SLIT1 NAME", "FREE"),
+        (f"ESO INS SLIT{slit} WID", 0.4),
+        (f"ESO INS SLIT{slit} LEN", 0.5 if template.kind == "ORDER" else 8.0),
+        (f"ESO INS GRAT{grating} NAME", "CD#2" if template.arm == "BLUE" else "CD#3"),
+        (f"ESO INS GRAT{grating} WLEN", 390.0 if template.arm == "BLUE" else 580.0),
+        ("ESO INS PIXSCALE", 0.22),
     )

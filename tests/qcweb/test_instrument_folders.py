@@ -263,17 +263,22 @@ def test_a_mistake_in_rules_that_stand_elsewhere_is_named_with_their_file(folder
     assert load(folder)[1] == f"{elsewhere}: byte 3 is not UTF-8.\n"
 
 
-def test_parameters_and_tags_of_a_recipe_are_kept(folder):
+def test_what_a_folder_declares_of_a_recipe_is_kept(folder):
     spoil(
         folder / "instrument.toml",
         'products = ["MASTER_BIAS"]',
-        'products = ["MASTER_BIAS"]\ntags = { BIAS = "OFFSET" }\n'
-        '[[recipes.hcm_bias.parameters]]\nname = "min-frames"\ntype = "int"\ndefault = 3\nmin = 1',
+        'products = ["MASTER_BIAS"]\ntags = { BIAS = "OFFSET" }\nmin_frames = 4\nneeds = ["EXPTIME"]',
     )
     assert load(folder)[1:] == ("", "")
     bias = Instrument.objects.get(name="CCDCAM").recipes["hcm_bias"]
     assert bias["tags"] == {"BIAS": "OFFSET"}
-    assert bias["parameters"] == [{"name": "min-frames", "type": "int", "default": 3, "min": 1.0}]
+    assert (bias["min_frames"], bias["needs"]) == (4, ["EXPTIME"])
+    assert bias["extensions"] == {"MASTER_BIAS": 2}
+    assert bias["qc"][0] == "QC BIAS LEVEL"
+    assert bias["parameters"][0] == {
+        "name": "min-frames", "type": "int", "default": 3, "min": 2.0, "max": 1000.0,
+        "description": "frames needed for a master",
+    }  # fmt: skip
 
 
 def test_a_raw_type_that_left_the_folder_leaves_the_instrument(folder):

@@ -1,7 +1,6 @@
 """Writes a proposal as the files of an instrument's folder."""
 
 from pipelines.domain.toml_writer import TomlWriter
-from pipelines.services.inputs import DEFAULT_MEMORY_MB, DEFAULT_TIMEOUT_S
 from trending.domain.definitions import ColumnDefinition, TableDefinition
 
 from .proposal import Proposal, ProposedRecipe
@@ -39,7 +38,10 @@ def _instrument(proposal: Proposal) -> str:
     writer.pair("rules", str(proposal.contents.rules_file))
     writer.pair("night_rollover_hour", 21)
     writer.blank()
-    writer.comment("Limits are guesses. The rules name no products where products = [].")
+    writer.comment(
+        "Where qc is given the recipe was measured (docs/recipes.md); other limits are guesses. "
+        "Nothing is known of products where products = []."
+    )
     if proposal.missing_recipes:
         writer.comment(
             "Named by the rules and not installed, so blocks that want them will fail: "
@@ -55,13 +57,20 @@ def _write_recipe(writer: TomlWriter, recipe: ProposedRecipe) -> None:
     writer.section("recipes", recipe.name)
     if not recipe.is_in_rules:
         writer.comment("Not named by the installed rules: for rules of your own.")
-    writer.pair("timeout_s", DEFAULT_TIMEOUT_S)
-    writer.pair("memory_mb", DEFAULT_MEMORY_MB)
+    facts = recipe.facts
+    writer.pair("timeout_s", facts.timeout_s)
+    writer.pair("memory_mb", facts.memory_mb)
     writer.pair("products", recipe.products)
-    if recipe.tags:
-        writer.section("recipes", recipe.name, "tags")
-        for tag, wanted in recipe.tags.items():
-            writer.pair(tag, wanted)
+    if facts.min_frames > 1:
+        writer.pair("min_frames", facts.min_frames)
+    for key in ("raws", "calibrations", "needs", "qc"):
+        if words := getattr(facts, key):
+            writer.pair(key, words)
+    for name, table in (("extensions", facts.extensions), ("tags", facts.tags)):
+        if table:
+            writer.section("recipes", recipe.name, name)
+            for key, value in table.items():
+                writer.pair(key, value)
     for parameter in recipe.parameters:
         writer.item("recipes", recipe.name, "parameters")
         for key, value in parameter.as_dict().items():

@@ -23,7 +23,7 @@ class ProposedRecipe:
 
     name: str
     products: tuple[str, ...]
-    tags: dict[str, str]
+    facts: known.RecipeFacts
     parameters: list[RecipeParameter]
     is_in_rules: bool
 
@@ -82,15 +82,17 @@ def propose(installed: Installed, taken: frozenset[str]) -> Proposal:
 
 def _wanted(contents: Contents, found: oca.Survey) -> list[str]:
     """Return the recipes to describe: those of the rules, and those that need other tags."""
-    more = [one for one in known.TAGS if one not in found.recipes]
+    facts = known.all_facts()
+    more = [one for one in facts if facts[one].tags and one not in found.recipes]
     return [one for one in [*found.recipes, *more] if one in contents.recipes]
 
 
 def _recipe(pipeline: str, name: str, found: oca.Survey) -> ProposedRecipe:
+    facts = known.facts_of(name)
     return ProposedRecipe(
         name=name,
-        products=found.recipes.get(name, ()),
-        tags=known.TAGS.get(name, {}),
+        products=tuple(dict.fromkeys([*found.recipes.get(name, ()), *facts.products])),
+        facts=facts,
         parameters=_once(read_parameters(pipeline, name)),
         is_in_rules=name in found.recipes,
     )
@@ -104,7 +106,7 @@ def _makers(pipeline: str, recipes: list[ProposedRecipe], found: oca.Survey) -> 
     raw = {tag for one in found.raw_types for tag in (one.name, *one.tags)}
     for recipe in recipes:
         named = products_in_manual(read_manual(pipeline, recipe.name))
-        made = [*recipe.products, *known.PRODUCTS.get(recipe.name, ()), *named]
+        made = [*recipe.products, *recipe.facts.may_make, *named]
         yield Maker(
             recipe=recipe.name,
             products=tuple(one for one in dict.fromkeys(made) if one not in raw),
