@@ -86,7 +86,7 @@ class _Room:
     def blamed(self, outcome: RecipeOutcome) -> RecipeOutcome:
         """Return a failure as the disk's where it was full; any other outcome as it is."""
         self.look()
-        is_suspect = outcome.kind in {Kind.RECIPE, Kind.PRODUCT, Kind.MEMORY}
+        is_suspect = outcome.kind in {Kind.RECIPE, Kind.PRODUCT, Kind.MEMORY, Kind.ENVIRONMENT}
         if outcome.succeeded or not self.was_full or not is_suspect:
             return outcome
         return dataclasses.replace(

@@ -120,6 +120,7 @@ def process_claimed(block):
     from pipelines.services import process
 
     resolved = process._resolve(block, timezone.now())
+    assert isinstance(resolved, process._Resolved)
     return process._claim(block, resolved, timezone.now())
 
 
