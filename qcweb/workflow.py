@@ -161,10 +161,14 @@ def routes(block_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
 
 def more_urgent(block_id: int) -> int | None:
     """Return a block that somebody has put before this one, of those the same workers take."""
+    some = AssociationBlock.objects.filter(priority__gt=0, next_step=NextStep.PROCESS)
+    # Seldom anything is, and this is asked at every step.
+    if not some.exists():
+        return None
     at = timezone.now()
     urgent = list(
         AssociationBlock.objects.due(at, at)
-        .filter(next_step=NextStep.PROCESS, priority__gt=0)
+        .filter(pk__in=some)
         .select_related("instrument")
         .in_order_of_work()[:20]
     )

@@ -34,6 +34,9 @@ from .reuse import digest_of, find_same
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
+# How often a run looks whether it is still wanted.
+LOOK_S = 0.9
+
 # A failure that may pass is left alone for a time that doubles with each, up to so many times.
 LONGEST_WAIT = 16
 
@@ -113,9 +116,12 @@ class _Heart:
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
-        self.renewed_s = time.monotonic()
+        self.renewed_s = self.looked_s = time.monotonic()
 
     def beat(self) -> None:
+        if time.monotonic() < self.looked_s + LOOK_S:
+            return
+        self.looked_s = time.monotonic()
         is_due = time.monotonic() >= self.renewed_s + settings.HCM_LEASE_S / 4
         try:
             if is_due:
