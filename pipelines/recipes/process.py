@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
@@ -32,6 +33,14 @@ class ProcessId:
         return {"host": self.host, "pid": self.pid, "started": self.started}
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended: its exit code as a shell gives it, and its largest resident memory."""
+
+    code: int
+    peak_mb: float | None
+
+
 def run_limited(
     argv: list[str],
     *,
@@ -41,8 +50,8 @@ def run_limited(
     memory_mb: int,
     on_start: Callable[[ProcessId], None],
     on_beat: Callable[[], None],
-) -> int:
-    """Run a program to its end and return its exit code, 128+n for a signal, 124 out of time.
+) -> Ended:
+    """Run a program to its end: exit code, 128+n for a signal, 124 out of time, and its peak memory.
 
     Its whole process group is gone when this returns or raises. `on_beat` is called about every
     second; it raises `FencedError` to stop the run.
@@ -58,11 +67,9 @@ def run_limited(
             start_new_session=True,
         )
     try:
-        on_start(process_id(process.pid))
-        return _wait(process, timeout_s, on_beat)
+        return watch(process.pid, timeout_s, on_start, on_beat)
     finally:
-        end_group(process.pid)
-        process.wait()
+        process.returncode = 0  # it has been reaped: there is nothing left for Popen to wait for
 
 
 def _limits(memory_mb: int) -> list[str]:
@@ -78,17 +85,64 @@ def _limits(memory_mb: int) -> list[str]:
     return words
 
 
-def _wait(process: subprocess.Popen[bytes], timeout_s: float, on_beat: Callable[[], None]) -> int:
+def watch(
+    pid: int,
+    timeout_s: float,
+    on_start: Callable[[ProcessId], None],
+    on_beat: Callable[[], None],
+) -> Ended:
+    """Wait for a child that leads a process group, end the group, and say how the child ended."""
+    in_time = False
+    try:
+        on_start(process_id(pid))
+        in_time = _wait(pid, timeout_s, on_beat)
+    finally:
+        # Before the child is reaped: until then nobody else can have its number.
+        end_group(pid)
+        _, status, usage = os.wait4(pid, 0)
+    code = os.waitstatus_to_exitcode(status) if in_time else KILLED_BY_TIMEOUT
+    return Ended(code if code >= 0 else 128 - code, usage.ru_maxrss / 1024)
+
+
+def _wait(pid: int, timeout_s: float, on_beat: Callable[[], None]) -> bool:
+    """Wait until a child ends; False when its time is up first. It is not reaped."""
     deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            code = process.wait(timeout=min(BEAT_S, max(0.01, deadline - time.monotonic())))
-        except subprocess.TimeoutExpired:
+    with _Bell(pid) as bell:
+        while not bell.rings_within(min(BEAT_S, max(0.0, deadline - time.monotonic()))):
             if time.monotonic() >= deadline:
-                return KILLED_BY_TIMEOUT
+                return False
             on_beat()
-        else:
-            return code if code >= 0 else 128 - code
+    return True
+
+
+class _Bell:
+    """Tells the end of a child at once where the kernel can, else within milliseconds."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._descriptor = -1
+        with contextlib.suppress(AttributeError, OSError):  # before Linux 5.3 and elsewhere
+            self._descriptor = os.pidfd_open(pid)
+
+    def __enter__(self) -> "_Bell":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def rings_within(self, seconds: float) -> bool:
+        if self._descriptor >= 0:
+            poll = select.poll()
+            poll.register(self._descriptor, select.POLLIN)
+            return bool(poll.poll(seconds * 1000))
+        until = time.monotonic() + seconds
+        while not (ended := self._has_ended()) and time.monotonic() < until:
+            time.sleep(0.005)
+        return ended
+
+    def _has_ended(self) -> bool:
+        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def process_id(pid: int) -> ProcessId:

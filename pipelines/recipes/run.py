@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pipelines.domain.recipe_call import Kind, RecipeCall, RecipeOutcome, read_log
 
-from . import esorex, jobs, verify
-from .process import KILLED_BY_TIMEOUT, ProcessId, run_limited
+from . import esorex, forked, jobs, process, verify
+from .process import KILLED_BY_TIMEOUT, ProcessId
 
 LOG_TAIL = 60_000
 
@@ -63,7 +63,8 @@ def _run(
         raise verify.UnusableError(Kind.SETUP, reason)
     inputs = verify.check_inputs(call, on_beat)
     jobs.make_job(job_dir, inputs.raws, call.calibrations, on_beat)
-    code = run_limited(
+    start = forked if call.runner != "esorex" and forked.is_possible() else process
+    ended = start.run_limited(
         command_of(call),
         cwd=job_dir,
         env=environment_of(call, job_dir),
@@ -72,7 +73,7 @@ def _run(
         on_start=on_start,
         on_beat=on_beat,
     )
-    return _judge(call, job_dir, code, inputs, on_beat)
+    return _judge(call, job_dir, ended.code, inputs, on_beat)
 
 
 def _judge(

@@ -116,6 +116,7 @@ class Recipe:
     needs: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    libraries: tuple[str, ...] = ()  # modules it imports when it is called, and not before
 
 
 COMMON_PARAMETERS = (
