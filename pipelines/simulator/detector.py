@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from .seeds import generator
 
 SATURATION = 65535
+NONLINEAR_AT_ADU = 50_000.0
+NONLINEAR_PIXEL = 0.4
 _PATTERN_COLUMNS = 64
 
 
@@ -61,6 +63,15 @@ class Physics:
     dead_pixels: int = 0
     cosmics_per_hour: float = 0.0
     lowest_hot_e_h: float = 400.0
+    nonlinear: float = (
+        0.0  # part of the light missing at NONLINEAR_AT_ADU, less in proportion below
+    )
+    nonlinear_pixels: int = 0  # they miss NONLINEAR_PIXEL there
+    full_well_adu: float = 0.0  # above the bias; 0: beyond what can be written
+    arc_lines: int = 0
+    arc_adu_s: float = 0.0  # peak of the brightest line
+    line_fwhm_px: float = 0.0
+    line_shift_px: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ def expose(
     lit = adu[chip.lit]
     lit += _structure(chip, physics, detector)
     if light.lamp_on:
-        lit += _photons(chip, physics, light, detector, chance)
+        lit += _read(chip, physics, _photons(chip, physics, light, detector, chance), detector)
     if light.exptime_s > 0:
         lit += _darkness(chip, physics, light.exptime_s, detector, chance)
     return _digitised(adu)
@@ -128,11 +139,41 @@ def _photons(
     electrons = _response(chip, physics.prnu, physics.dead_pixels, detector) * np.float32(
         brightness
     )
+    if physics.arc_lines:
+        electrons += _spectrum(chip, physics) * np.float32(light.exptime_s * physics.conad)
     noise = chance.standard_normal(electrons.shape, np.float32)
     noise *= np.sqrt(electrons)
     electrons += noise
     electrons /= np.float32(physics.conad)
     return electrons
+
+
+def _read(
+    chip: Chip, physics: Physics, adu: NDArray[np.float32], detector: str
+) -> NDArray[np.float32]:
+    """Bend the light's ADU as the detector does: less than proportional, and full at a level."""
+    if physics.nonlinear or physics.nonlinear_pixels:
+        missing = np.full(adu.size, physics.nonlinear, np.float32)
+        missing[_places(chip, detector, "nonlinear", physics.nonlinear_pixels)] = NONLINEAR_PIXEL
+        adu *= 1 - missing.reshape(adu.shape) * adu / np.float32(NONLINEAR_AT_ADU)
+    return np.minimum(adu, np.float32(physics.full_well_adu or np.inf))
+
+
+def line_positions(chip: Chip, physics: Physics) -> NDArray[np.float64]:
+    """Give where the arc lines are (columns of the lit part, from 0), apart enough to be told."""
+    step = chip.nx / physics.arc_lines
+    jitter = generator(chip.name, "arc").uniform(-0.25, 0.25, physics.arc_lines)
+    places: NDArray[np.float64] = (np.arange(physics.arc_lines) + 0.5 + jitter) * step
+    return places + physics.line_shift_px
+
+
+def _spectrum(chip: Chip, physics: Physics) -> NDArray[np.float32]:
+    """Give the arc lines along x in ADU/s; their widths are of the sampled profile."""
+    peaks = generator(chip.name, "arc peaks").uniform(0.2, 1.0, physics.arc_lines)
+    apart = np.arange(chip.nx)[:, np.newaxis] - line_positions(chip, physics)
+    profiles = np.exp(-4 * np.log(2) * (apart / physics.line_fwhm_px) ** 2)
+    spectrum: NDArray[np.float32] = (profiles @ (peaks / peaks.max())).astype(np.float32)
+    return spectrum * np.float32(physics.arc_adu_s)
 
 
 @lru_cache(maxsize=16)

@@ -19,6 +19,7 @@ from .templates import Exposure, Template, mjd_of
 from .uves import Uves
 
 CAMERAS: Mapping[str, Camera] = {camera.name: camera for camera in (CcdCam(), Uves(), Muse())}
+_LIT = frozenset({"FLAT", "SCIENCE", "FOCUS", "ARC", "PTC", "LINEARITY"})
 _SATURATING = 100.0
 _TRUNCATED_PART = 0.6
 
@@ -114,8 +115,8 @@ def _exposed(frame: RawFrame, chip: Chip) -> NDArray[np.uint16]:
     template = frame.template
     saturated = frame.exposure.number in template.saturated
     light = Light(
-        template.exptime_s,
-        lamp_on=template.kind in {"FLAT", "SCIENCE", "FOCUS"},
+        template.exptime_of(frame.exposure.number),
+        lamp_on=template.kind in _LIT,
         lamp_factor=_SATURATING if saturated else 1.0,
     )
     return expose(chip, frame.truth[chip.name], light, template.instrument, frame.name)

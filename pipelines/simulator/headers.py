@@ -18,6 +18,9 @@ _OBJECTS = {
     "FLAT": "LAMP,FLAT",
     "SCIENCE": "NGC 253",
     "FOCUS": "FOCUS",
+    "ARC": "LAMP,ARC",
+    "PTC": "LAMP,PTC",
+    "LINEARITY": "LAMP,LINEARITY",
 }
 _CATEGORIES = {"SCIENCE": "SCIENCE", "FOCUS": "TECHNICAL"}
 _TYPES = {"SCIENCE": "OBJECT"}
@@ -54,7 +57,7 @@ def _observation(template: Template, exposure: Exposure, telescope: str) -> Keyw
         ("DEC", -25.288),
         ("EQUINOX", 2000.0),
         ("RADECSYS", "FK5"),
-        ("EXPTIME", float(template.exptime_s)),
+        ("EXPTIME", float(template.exptime_of(exposure.number))),
         ("MJD-OBS", exposure.mjd),
         ("DATE-OBS", started),
         ("DATE", started),

@@ -73,11 +73,12 @@ class Template:
     """A series of like frames, as the observatory takes them.
 
     `planned` is the number of frames announced (TPL NEXP), None for as many as are taken.
+    `exptimes_s` are the exposure times of a series, one a frame; empty for `exptime_s` in all.
     `expectation` is None when no block comes of the frames: science, or unknown to the rules.
     """
 
     instrument: str
-    kind: Literal["BIAS", "DARK", "FLAT", "SCIENCE", "FOCUS"]
+    kind: Literal["BIAS", "DARK", "FLAT", "SCIENCE", "FOCUS", "ARC", "PTC", "LINEARITY"]
     start: datetime
     n_frames: int
     read_mode: str
@@ -88,6 +89,11 @@ class Template:
     planned: int | None = None
     defects: tuple[Defect, ...] = ()
     expectation: Expectation | None = GOOD
+    exptimes_s: tuple[float, ...] = ()
+
+    def exptime_of(self, number: int) -> float:
+        """Give the exposure time of a frame (s), by its number from 1."""
+        return self.exptimes_s[number - 1] if self.exptimes_s else self.exptime_s
 
     @property
     def raw_type(self) -> str:
@@ -113,13 +119,14 @@ class Template:
         return frozenset(d.truncated_frame for d in self.defects if d.truncated_frame)
 
     def exposures(self, readout_s: float) -> Iterator[Exposure]:
-        step = timedelta(seconds=self.exptime_s + readout_s)
-        first = self.start + timedelta(seconds=_PREPARATION_S)
+        start = self.start + timedelta(seconds=_PREPARATION_S)
         for number in range(1, self.n_frames + 1):
-            yield Exposure(number, first + (number - 1) * step)
+            yield Exposure(number, start)
+            start += timedelta(seconds=self.exptime_of(number) + readout_s)
 
     def duration(self, readout_s: float) -> timedelta:
-        return timedelta(seconds=_PREPARATION_S + self.n_frames * (self.exptime_s + readout_s))
+        exposed_s = sum(self.exptime_of(number) for number in range(1, self.n_frames + 1))
+        return timedelta(seconds=_PREPARATION_S + exposed_s + self.n_frames * readout_s)
 
 
 def iso_ms(when: datetime) -> str:
