@@ -102,10 +102,10 @@ def test_cosmic_hits_in_a_single_frame_are_counted_and_cleaned(tmp_path, bias):
 
 
 def test_sharp_lines_are_no_cosmic_hits(tmp_path, bias):
-    # A dead pixel on a line makes its neighbours stand out.
-    qc = qc_of(arc(tmp_path, bias, line_fwhm_px=2.2, cosmics_per_hour=0.0, dead_pixels=0))
+    qc = qc_of(arc(tmp_path, bias, line_fwhm_px=2.2, cosmics_per_hour=0.0))
 
-    assert qc["ARC NCOSMIC"] <= 2
+    # Pixels differ in response by more than photon noise on a bright line: one in 10,000 at most.
+    assert qc["ARC NCOSMIC"] <= 512 * 400 / 10_000
 
 
 def test_a_lamp_that_was_off_is_said(tmp_path, bias):
