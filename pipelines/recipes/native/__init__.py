@@ -100,4 +100,4 @@ that a caller needs one list: 0 success, 5 input/output, 6 damaged file, 9 file 
 "dropped"; the caller sees the same in ``PRO DATANCOM``.
 """
 
-VERSION = "1.1.0"
+VERSION = "1.0.0"

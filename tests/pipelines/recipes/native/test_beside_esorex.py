@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def theirs(recipe, pipeline, entries, job_dir, *parameters):
     )
     outcome = run_recipe(call, job_dir, on_start=lambda _: None, on_beat=lambda: None)
     assert outcome.succeeded, f"{outcome.reason}\n{outcome.log}"
-    found = {}
+    found: dict[str, Any] = {}
     for path in sorted((job_dir / "out").glob("*.fits")):
         with fits.open(path) as hdus:
             for hdu in hdus:
