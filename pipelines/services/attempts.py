@@ -104,7 +104,9 @@ def _taken_over(attempt: Attempt, call: RecipeCall) -> RecipeOutcome | None:
 
 
 def _record_process(attempt: Attempt, process: ProcessId) -> None:
-    Attempt.objects.filter(pk=attempt.pk).update(process=process.as_dict())
+    Attempt.objects.filter(pk=attempt.pk).update(
+        process=process.as_dict(), parameters=attempt.parameters
+    )
 
 
 class _Heart:
@@ -245,6 +247,7 @@ def _record(attempt: Attempt, outcome: RecipeOutcome, at: dt.datetime) -> None:
         update_fields=[
             "outcome", "failure_kind", "reason", "argv", "return_code", "log", "reused",
             "pipeline_version", "finished_at", "duration_s", "peak_mb",
+            "parameters", "input_digest",
         ]
     )  # fmt: skip
 
