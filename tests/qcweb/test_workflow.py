@@ -14,7 +14,7 @@ from pipelines.models import AssociationBlock, Attempt, NextStep, Outcome, Proce
 from qcweb import tasks, workflow
 from qcweb.certification.models import Certification
 from tests.conftest import run_to_rest
-from tests.frames import BIAS, DARK, FAST_BIAS, taken, with_defect
+from tests.frames import BIAS, DARK, FAST_BIAS, FLAT, taken, with_defect
 from trending.models import BlockScore, QC1Row, Score
 
 pytestmark = pytest.mark.django_db
