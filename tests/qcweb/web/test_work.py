@@ -171,3 +171,13 @@ def test_a_product_that_is_gone_stops_no_other_preview(night, settings):
         assert make_previews(night["red"].current_attempt) == []
     finally:
         path.write_bytes(content)
+
+
+def test_a_night_says_what_is_held_and_how_far_it_is(reader, night):
+    block = night["green"]
+    run_again([block], timezone.now(), None)
+    reader.post(f"/blocks/{block.ab_name}/act/", {"act": "hold", "reason": "the lamp is off"})
+    page = parse(reader.get(f"/nights/CCDCAM/{block.night}/")).text
+    assert "held" in page
+    assert "2 of 3 done, 1 queued" in page
+    assert "the lamp is off" in parse(reader.get(f"/blocks/{block.ab_name}/")).text
