@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from qcweb.heartbeat import START_AGAIN
+from qcweb.management.chaos.monkey import children_of
 from tests.frames import BIAS, DARK, taken
 from tests.site.services import ROOT, Site, postgresql, redis
 
@@ -113,3 +115,20 @@ def test_it_ends_right_on_redis_and_postgresql(tmp_path):
         night_ends_right(
             Site(tmp_path, SETTINGS | {"DATABASE_URL": database, "CELERY_BROKER_URL": broker})
         )
+
+
+@pytest.mark.xdist_group("killed_worker")
+def test_a_worker_whose_pool_was_shot_at_ends_so_that_it_is_started_again(tmp_path):
+    """On the embedded broker the pool shares a lock, which a killed process takes with it."""
+    site = Site(tmp_path, SETTINGS)
+    site.run("migrate", "-v", "0")
+    for name in ("queue", "control"):
+        (site.data_dir / "broker" / name).mkdir(parents=True, exist_ok=True)
+    with worker(site) as process:
+        log = site.data_dir / "worker.log"
+        until(lambda: "ready" in log.read_text())
+        (child, *_) = until(lambda: children_of(process.pid))
+        time.sleep(1)  # it has been looked at
+        os.kill(child, signal.SIGKILL)
+        assert process.wait(20) == START_AGAIN
+    assert "is to be started again" in log.read_text()
