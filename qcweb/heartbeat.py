@@ -9,12 +9,13 @@ import time
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 logger = logging.getLogger(__name__)
 
 BEAT_S = 10.0
 LOOK_S = 0.5
+TIDY_S = 60.0
 # The exit code of a worker that cannot go on and should be started again (EX_TEMPFAIL).
 START_AGAIN = 75
 _stopped = threading.Event()
@@ -67,17 +68,20 @@ def _beat(queues: list[str], concurrency: int, pool: _Pool) -> None:
 
     from pipelines.services.workers import own_name, say_alive
 
-    next_s = 0.0
+    next_s = next_tidy_s = 0.0
     while not _stopped.is_set():
         if time.monotonic() >= next_s:
             next_s = time.monotonic() + BEAT_S
-            with contextlib.suppress(DatabaseError):
+            with contextlib.suppress(Error):
                 say_alive(
                     own_name(), queues=queues, concurrency=concurrency,
                     version=str(settings.VERSION),
                 )  # fmt: skip
             # Not kept: processes that are forked meanwhile must not share it.
             connection.close()
+        if time.monotonic() >= next_tidy_s:
+            next_tidy_s = time.monotonic() + TIDY_S
+            _tidy()
         if pool.has_lost_one():
             logger.error(
                 "A process of the pool was killed. The others may wait for it for ever: this worker "
@@ -88,11 +92,22 @@ def _beat(queues: list[str], concurrency: int, pool: _Pool) -> None:
         _stopped.wait(LOOK_S)
 
 
+def _tidy() -> None:
+    """Tidy up what lost and cancelled runs left on this host."""
+    from django.utils import timezone
+
+    from pipelines.services.recover import tidy_own_jobs
+
+    with contextlib.suppress(Error, OSError):
+        tidy_own_jobs(timezone.now())
+    connection.close()
+
+
 @worker_shutdown.connect
 def end(**_kwargs: Any) -> None:
     from pipelines.services.workers import own_name, say_stopped
 
     _stopped.set()
-    with contextlib.suppress(DatabaseError):
+    with contextlib.suppress(Error):
         say_stopped(own_name())
     connection.close()

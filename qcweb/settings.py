@@ -202,8 +202,7 @@ CELERY_TASK_ROUTES = {
         "rounds",
         "one_round",
         "checksum",
-        "preview",
-        "preview_one",
+        "previews",
         "measure_delay",
     )
 }

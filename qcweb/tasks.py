@@ -41,8 +41,11 @@ def advance(block_id: int) -> int:
     """Do a block's next steps, and ask for the blocks that can go on after it."""
     first = workflow.more_urgent(block_id)
     # Somebody may have put another block before all others: this one comes again behind it.
-    others = [] if first is None else [block_id]
-    ask([*others, *_advance_to_rest(block_id if first is None else first)])
+    others: list[int] = []
+    try:
+        others = _advance_to_rest(block_id if first is None else first)
+    finally:
+        ask(others if first is None else [block_id, *others])
     return block_id
 
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock, NextStep, Outcome, ProcessStatus
+from pipelines.models import AssociationBlock, FailureKind, NextStep, Outcome, ProcessStatus
 from pipelines.services.attempts import back_off, note_qc_duration
 from pipelines.services.process import process_block, waiting_for
 from pipelines.services.publish import offer_products
@@ -37,7 +37,7 @@ def advance(block_id: int) -> list[int]:
     if block is None or block.next_step == NextStep.REST or not _is_due(block, timezone.now()):
         return []
     if block.next_step == NextStep.PROCESS:
-        if not process_block(block):
+        if not _process(block):
             return []
     else:
         _take_step(block, NextStep(block.next_step))
@@ -52,6 +52,34 @@ def _is_due(block: AssociationBlock, at: dt.datetime) -> bool:
         block.next_try_at is None
         or block.next_try_at <= at
         or block.process_status == ProcessStatus.BLOCKED
+    )
+
+
+def _process(block: AssociationBlock) -> bool:
+    try:
+        return process_block(block)
+    except Exception as error:
+        _note_unready(block, error, timezone.now())
+        raise
+
+
+def _note_unready(block: AssociationBlock, error: Exception, at: dt.datetime) -> None:
+    """Leave a block alone for a while whose run could not even begin; so many times, for good."""
+    gives_up = block.n_failures + 1 >= settings.HCM_MAX_ATTEMPTS
+    said = f"{type(error).__name__}: {error}".replace("\x00", "")[:1000]
+    # Once it was claimed, its attempt has written what went wrong.
+    AssociationBlock.objects.filter(
+        pk=block.pk, attempt=block.attempt, next_step=NextStep.PROCESS
+    ).exclude(process_status=ProcessStatus.RUNNING).update(
+        process_status=ProcessStatus.FAILED,
+        failure_kind=FailureKind.ENVIRONMENT,
+        reason=f"Its run could not begin. {said}",
+        next_step=NextStep.REST if gives_up else NextStep.PROCESS,
+        next_try_at=None if gives_up else at + back_off(block.n_failures + 1),
+        n_failures=F("n_failures") + 1,
+        priority=0,
+        needs_person=gives_up,
+        changed_at=at,
     )
 
 
@@ -80,7 +108,13 @@ def _take_step(block: AssociationBlock, step: NextStep) -> None:
 
 
 def _at_step(block: AssociationBlock, step: NextStep) -> QuerySet[AssociationBlock]:
-    return AssociationBlock.objects.filter(pk=block.pk, attempt=block.attempt, next_step=step)
+    # Of this very result: an earlier one may have been made the current one meanwhile.
+    return AssociationBlock.objects.filter(
+        pk=block.pk,
+        attempt=block.attempt,
+        current_attempt=block.current_attempt_id,
+        next_step=step,
+    )
 
 
 def _as_its_run_left_it(block: AssociationBlock) -> dict[str, object]:
@@ -188,4 +222,10 @@ def more_urgent(block_id: int) -> int | None:
 
 def note_asked(block_ids: Sequence[int], at: dt.datetime) -> None:
     """Remember that the broker has been told of these blocks."""
-    AssociationBlock.objects.filter(pk__in=block_ids).update(asked_at=at)
+    with transaction.atomic():
+        # Those that somebody is changing are left: to wait for them could be to wait for ever.
+        free = AssociationBlock.objects.filter(pk__in=block_ids).select_for_update(
+            of=("self",), no_key=True, skip_locked=True
+        )
+        keys = list(free.order_by("pk").values_list("pk", flat=True))
+        AssociationBlock.objects.filter(pk__in=keys).update(asked_at=at)

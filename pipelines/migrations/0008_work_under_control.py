@@ -5,24 +5,6 @@ from django.conf import settings
 from django.db import migrations, models
 
 
-KINDS = {"resource": "environment", "setup": "environment", "lost": "environment"}
-
-
-def rename_kinds(apps, schema_editor):
-    """Give failures their present names; an aborted run was mostly one without memory."""
-    for name in ("AssociationBlock", "Attempt"):
-        found = apps.get_model("pipelines", name).objects
-        for old, new in KINDS.items():
-            found.filter(failure_kind=old).update(failure_kind=new)
-    aborted = apps.get_model("pipelines", "Attempt").objects.filter(return_code=134)
-    aborted.filter(failure_kind="environment").update(failure_kind="memory")
-
-
-def give_times(apps, schema_editor):
-    blocks = apps.get_model("pipelines", "AssociationBlock").objects
-    blocks.filter(status_at=None).update(status_at=models.F("changed_at"))
-
-
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -53,6 +35,11 @@ class Migration(migrations.Migration):
             model_name='associationblock',
             name='chosen_parameters',
             field=models.JSONField(default=dict),
+        ),
+        migrations.AddField(
+            model_name='associationblock',
+            name='is_cancelled',
+            field=models.BooleanField(default=False, help_text='taken out of the queue by a person, without a former result'),
         ),
         migrations.AddField(
             model_name='associationblock',
@@ -174,6 +161,4 @@ class Migration(migrations.Migration):
             model_name='associationblock',
             index=models.Index(condition=models.Q(('priority__gt', 0)), fields=['priority'], name='block_urgent'),
         ),
-        migrations.RunPython(rename_kinds, migrations.RunPython.noop),
-        migrations.RunPython(give_times, migrations.RunPython.noop),
     ]

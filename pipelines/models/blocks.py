@@ -111,9 +111,9 @@ class BlockQuerySet(models.QuerySet["AssociationBlock"]):
 
     def usable_producers(self) -> Self:
         """Blocks whose products, made or still to come, another block may use."""
-        return self.filter(completeness=Completeness.COMPLETE, is_withdrawn=False).exclude(
-            process_status=ProcessStatus.FAILED, next_step=NextStep.REST
-        )
+        return self.filter(
+            completeness=Completeness.COMPLETE, is_withdrawn=False, is_cancelled=False
+        ).exclude(process_status=ProcessStatus.FAILED, next_step=NextStep.REST)
 
 
 class AssociationBlock(models.Model):
@@ -173,6 +173,9 @@ class AssociationBlock(models.Model):
     )
     is_withdrawn = models.BooleanField(
         default=False, help_text="rejected: its products leave the association pool"
+    )
+    is_cancelled = models.BooleanField(
+        default=False, help_text="taken out of the queue by a person, without a former result"
     )
     is_certified = models.BooleanField(
         default=False, help_text="its present products are certified, by the system or a person"

@@ -135,6 +135,7 @@ def _waiting(
             wanted |= Q(completeness=Completeness.INCOMPLETE)
     found = (
         AssociationBlock.objects.filter(wanted, instrument=instrument, process_status__in=_OPEN)
+        .exclude(is_cancelled=True)  # a person took it out
         # A worker that claims one of them meanwhile would be overwritten.
         .select_for_update(of=("self",), no_key=True)
         .select_related("rule_set", "instrument")

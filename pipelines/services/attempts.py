@@ -2,12 +2,11 @@
 
 import contextlib
 import datetime as dt
+import errno
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError, connection, models, transaction
@@ -32,10 +31,12 @@ from .inputs import Calibration, plan_call
 from .reuse import digest_of, find_same
 
 logger = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
 
 # How often a run looks whether it is still wanted.
 LOOK_S = 0.9
+
+# Bytes of a product that are copied between two signs of life.
+_PIECE = 1 << 24
 
 # A failure that may pass is left alone for a time that doubles with each, up to so many times.
 LONGEST_WAIT = 16
@@ -71,6 +72,8 @@ def run_attempt(attempt: Attempt, calibrations: list[Calibration]) -> None:
         reason = f"The worker could not go on: {type(error).__name__}: {error}"
         with contextlib.suppress(FencedError):
             _finish(attempt, RecipeOutcome(False, Kind.ENVIRONMENT, reason), job_dir)
+            # What had been moved before it went wrong belongs to nobody.
+            discard(product_dir(attempt))
         raise
 
 
@@ -165,27 +168,41 @@ def _mine(attempt: Attempt) -> models.QuerySet[AssociationBlock]:
 def _finish(attempt: Attempt, outcome: RecipeOutcome, job_dir: Path) -> None:
     kept = _keep_products(attempt, outcome)
     try:
-        _patiently(lambda: _write(attempt, outcome, kept))
+        _patiently(lambda: _write(attempt, outcome, kept), lambda: _is_written(attempt))
     except FencedError:
         if kept and attempt.reused is None:
-            discard(_product_dir(attempt))
+            discard(product_dir(attempt))
         raise
     # The result stands now: what goes wrong while tidying up must not touch it.
     jobs.tidy(job_dir, outcome.log)
     logger.info("%s: %s", attempt.block.ab_name, outcome.reason or "successful")
 
 
-def _patiently(write: Callable[[], Answer]) -> Answer:
-    """Write, waiting for a database that does not answer as long as the lease may still be ours."""
+def _patiently(write: Callable[[], None], is_written: Callable[[], bool]) -> None:
+    """Write, waiting for a database that does not answer as long as the lease may still be ours.
+
+    It may have written and been lost before it said so: that is asked before the next try.
+    """
     deadline = time.monotonic() + settings.HCM_LEASE_S
+    is_first = True
     while True:
         try:
-            return write()
+            if is_first or not is_written():
+                write()
         except DatabaseError:
-            connection.close()
             if time.monotonic() >= deadline or connection.in_atomic_block:
                 raise
+            connection.close()
+            is_first = False
             time.sleep(0.5)
+        else:
+            return
+
+
+def _is_written(attempt: Attempt) -> bool:
+    """Whether the outcome stands: nobody but the run itself writes one of these."""
+    written = [Outcome.SUCCESSFUL, Outcome.DEGRADED, Outcome.FAILED]
+    return Attempt.objects.filter(pk=attempt.pk, outcome__in=written).exists()
 
 
 def _write(attempt: Attempt, outcome: RecipeOutcome, kept: list[Product]) -> None:
@@ -252,13 +269,26 @@ def _record(attempt: Attempt, outcome: RecipeOutcome, at: dt.datetime) -> None:
     )  # fmt: skip
 
 
-def _product_dir(attempt: Attempt) -> Path:
+def product_dir(attempt: Attempt) -> Path:
     """Return where an attempt's products live; its number keeps a late writer's files apart."""
     block = attempt.block
     return (
         settings.HCM_DATA_DIR / "products" / block.instrument.name / block.night.isoformat()
         / f"{block.pk}-{attempt.number}"
     )  # fmt: skip
+
+
+def _move(source: Path, target: Path, beat: Callable[[], None]) -> None:
+    """Move a product, to another disk by copying it: a sign of life goes with each piece."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with source.open("rb") as read, target.open("wb") as write:
+            while piece := read.read(_PIECE):
+                write.write(piece)
+                beat()
 
 
 def _keep_products(attempt: Attempt, outcome: RecipeOutcome) -> list[Product]:
@@ -273,12 +303,13 @@ def _keep_products(attempt: Attempt, outcome: RecipeOutcome) -> list[Product]:
             )
             for one in attempt.reused.products.order_by("pk")
         ]  # fmt: skip
-    folder = _product_dir(attempt)
+    folder = product_dir(attempt)
     folder.mkdir(parents=True, exist_ok=True)
+    beat = _Heart(attempt).beat
     kept = []
     for made in outcome.products:
         target = folder / made.name
-        shutil.move(made.path, target)
+        _move(made.path, target, beat)
         kept.append(
             Product(
                 attempt=attempt,

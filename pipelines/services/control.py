@@ -12,6 +12,7 @@ from pipelines.models import (
     ActKind,
     AssociationBlock,
     Attempt,
+    Completeness,
     FailureKind,
     Hold,
     HoldScope,
@@ -78,11 +79,18 @@ def release(subject: Subject, at: dt.datetime, by: User | None, reason: str = ""
         if n:
             record(ActKind.RELEASE, at, by, reason=reason, **_named(subject))  # type: ignore[arg-type]
             # They were asked for while they were held, and turned away.
-            _waiting(subject).update(asked_at=None)
+            _locked(waiting_of(subject)).update(asked_at=None)
     return bool(n)
 
 
-def _waiting(subject: Subject) -> models.QuerySet[AssociationBlock]:
+def _locked(blocks: models.QuerySet[AssociationBlock]) -> models.QuerySet[AssociationBlock]:
+    """Lock rows in the order in which everybody takes them: none waits for one who waits for it."""
+    keys = blocks.select_for_update(of=("self",), no_key=True).order_by("pk")
+    return AssociationBlock.objects.filter(pk__in=list(keys.values_list("pk", flat=True)))
+
+
+def waiting_of(subject: Subject) -> models.QuerySet[AssociationBlock]:
+    """Return the blocks of a subject whose recipe has not ended: queued, blocked, running."""
     waiting = AssociationBlock.objects.filter(next_step=NextStep.PROCESS)
     if isinstance(subject, AssociationBlock):
         return waiting.filter(pk=subject.pk)
@@ -101,9 +109,8 @@ def run_first(blocks: Iterable[AssociationBlock], at: dt.datetime, by: User | No
         links = block.calibrations.exclude(producer=None).select_related("producer")
         todo += [link.producer for link in links if link.producer is not None]
     with transaction.atomic():
-        AssociationBlock.objects.filter(pk__in=found, next_step=NextStep.PROCESS).update(
-            priority=1, next_try_at=None, asked_at=None, changed_at=at
-        )
+        waiting = AssociationBlock.objects.filter(pk__in=found, next_step=NextStep.PROCESS)
+        _locked(waiting).update(priority=1, next_try_at=None, asked_at=None, changed_at=at)
         for block in found.values():
             record(ActKind.FIRST, at, by, block=block)
     return sorted(found)
@@ -151,13 +158,14 @@ def _without_its_run(block: AssociationBlock, said: str) -> dict[str, object]:
     if before is None:
         return after | {
             "process_status": ProcessStatus.CREATED, "next_step": NextStep.REST,
-            "is_degraded": False, "reason": said, "needs_person": True,
+            "is_degraded": False, "reason": said, "needs_person": True, "is_cancelled": True,
         }  # fmt: skip
     return after | {
         "process_status": ProcessStatus.SUCCESSFUL,
         "is_degraded": before.outcome == Outcome.DEGRADED,
         "reason": before.reason,
-        "next_step": NextStep.CERTIFY,
+        # A result whose values nobody has read yet is read and scored first.
+        "next_step": NextStep.CERTIFY if before.qc_duration_s is not None else NextStep.EXTRACT,
     }
 
 
@@ -173,6 +181,8 @@ def make_current(attempt: Attempt, at: dt.datetime, by: User | None, reason: str
         is_result = attempt.outcome in {Outcome.SUCCESSFUL, Outcome.DEGRADED}
         former = block.current_attempt
         if not is_result or block.next_step != NextStep.REST:
+            return False
+        if block.completeness != Completeness.COMPLETE:
             return False
         if former == attempt and block.process_status == ProcessStatus.SUCCESSFUL:
             return False
@@ -195,3 +205,16 @@ def make_current(attempt: Attempt, at: dt.datetime, by: User | None, reason: str
             attempt=attempt.number, former=former.number if former else None,
         )  # fmt: skip
     return True
+
+
+def cancel_all(
+    subject: Instrument | None, at: dt.datetime, by: User | None, reason: str = ""
+) -> int:
+    """Cancel every block of an instrument, or of all, whose recipe has not ended; return how many."""
+    blocks = list(waiting_of(subject).order_by("pk"))
+    return sum(cancel(block, at, by, reason) for block in blocks)
+
+
+def run_all_first(subject: Instrument | None, at: dt.datetime, by: User | None) -> int:
+    """Put every waiting block of an instrument before all others; return how many."""
+    return len(run_first(waiting_of(subject), at, by))

@@ -66,7 +66,8 @@ def why_useless(link: CalibrationLink) -> str:
 
 def is_gone(producer: AssociationBlock) -> bool:
     failed = producer.process_status == ProcessStatus.FAILED
-    return producer.is_withdrawn or (failed and producer.next_step == NextStep.REST)
+    has_ended = failed and producer.next_step == NextStep.REST
+    return producer.is_withdrawn or producer.is_cancelled or has_ended
 
 
 def product_of(link: CalibrationLink) -> Product | None:

@@ -17,8 +17,9 @@ from pipelines.models import (
 )
 from pipelines.recipes import jobs
 from pipelines.recipes.process import end_recorded
+from pipelines.recipes.run import discard
 
-from .attempts import log_of_job
+from .attempts import back_off, log_of_job, product_dir
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ def recover_lost(at: dt.datetime) -> list[int]:
                     reason=reason if gives_up else "",
                     n_failures=F("n_failures") + 1,
                     lease_until=None,
+                    # At once for the first time: workers are restarted. Then with growing pauses.
+                    next_try_at=at + back_off(block.n_failures) if block.n_failures else None,
+                    priority=0,
                     needs_person=gives_up,
                     asked_at=None,
                     changed_at=at,
@@ -54,12 +58,14 @@ def recover_lost(at: dt.datetime) -> list[int]:
             # Only now: until the block was taken, its worker might still have come back in time.
             if attempt is not None:
                 end_recorded(attempt.process)
+                discard(product_dir(attempt))
                 jobs.tidy(settings.HCM_DATA_DIR / attempt.job_dir, attempt.log)
     return recovered
 
 
 def _close_lost(attempt: Attempt, reason: str, at: dt.datetime) -> None:
-    attempt.log = log_of_job(settings.HCM_DATA_DIR / attempt.job_dir)
+    # On another host's disk it is not to be seen: what that worker has shown of it stays.
+    attempt.log = log_of_job(settings.HCM_DATA_DIR / attempt.job_dir) or attempt.log
     Attempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).update(
         outcome=Outcome.LOST,
         failure_kind=FailureKind.ENVIRONMENT,
@@ -67,3 +73,18 @@ def _close_lost(attempt: Attempt, reason: str, at: dt.datetime) -> None:
         log=attempt.log,
         finished_at=at,
     )
+
+
+def tidy_own_jobs(at: dt.datetime) -> int:
+    """Tidy up directories of runs that have ended, on this host's own disk; return how many.
+
+    Whoever closes a lost or cancelled run may be on another host and not see them.
+    """
+    untidy = [path for path in settings.HCM_WORK_DIR.glob("*-*") if (path / "out").is_dir()]
+    ended = Attempt.objects.filter(
+        job_dir__in=[str(path) for path in untidy[:500]],
+        finished_at__lt=at - dt.timedelta(minutes=1),
+    )
+    for attempt in ended:
+        jobs.tidy(settings.HCM_DATA_DIR / attempt.job_dir, attempt.log)
+    return len(ended)

@@ -68,7 +68,9 @@ class Evidence:
 
 
 def evidence(block: AssociationBlock) -> Evidence:
-    score = BlockScore.objects.standing().filter(block=block).first()
+    score = (
+        BlockScore.objects.standing().filter(block=block, attempt=block.current_attempt_id).first()
+    )
     if score is None:
         return Evidence(None, None, [])
     judged = Score.objects.filter(row__attempt=score.attempt_id, is_current=True).select_related(
@@ -162,6 +164,7 @@ def decide(
     *,
     seen: int,
     seen_attempt: int | None = None,
+    seen_result: int | None = None,
     at: dt.datetime,
 ) -> Certification:
     """Write a person's decision.
@@ -172,6 +175,8 @@ def decide(
         Number of the last entry the person has seen; 0 for none. A later entry is a conflict.
     seen_attempt : int, optional
         Number of the run the person has looked at. A later run is another result.
+    seen_result : int, optional
+        Number of the run that was the block's result. An earlier one may have been made that.
 
     Raises
     ------
@@ -186,12 +191,14 @@ def decide(
     if decision not in {Decision.ACCEPTED, Decision.REJECTED}:
         raise CertificationError("Choose to accept or to reject.", field="decision")
     with transaction.atomic():
-        block = _locked(block, seen_attempt)
+        block = _locked(block, seen_attempt, seen_result)
         _check_ready(block, decision, comment)
         return _decide(block, decision, by, comment, seen, at)
 
 
-def _locked(block: AssociationBlock, seen_attempt: int | None) -> AssociationBlock:
+def _locked(
+    block: AssociationBlock, seen_attempt: int | None, seen_result: int | None = None
+) -> AssociationBlock:
     """Return the block as it is now, and keep it so until the decision is written."""
     now = (
         AssociationBlock.objects.select_for_update(of=("self",))
@@ -199,6 +206,9 @@ def _locked(block: AssociationBlock, seen_attempt: int | None) -> AssociationBlo
         .get(pk=block.pk)
     )
     if seen_attempt is not None and now.attempt != seen_attempt:
+        raise OutdatedError
+    result = now.current_attempt.number if now.current_attempt else 0
+    if seen_result is not None and result != seen_result:
         raise OutdatedError
     return now
 

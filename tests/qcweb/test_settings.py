@@ -189,3 +189,14 @@ def test_a_wrong_setting_stops_the_start_in_one_line(tmp_path, name, value, word
     done = check(tmp_path, **{name: value})
     assert done.returncode == 1
     assert words in done.stderr.strip().splitlines()[-1]
+
+
+def test_what_comes_by_the_clock_never_waits_behind_blocks(settings):
+    from qcweb import tasks
+    from qcweb.celery import app
+
+    for entry in settings.CELERY_BEAT_SCHEDULE.values():
+        assert app.amqp.router.route({}, entry["task"])["queue"].name == "clock", entry["task"]
+    known = {name.removeprefix("qcweb.tasks.") for name in vars(tasks)}
+    for name in settings.CELERY_TASK_ROUTES:
+        assert name.removeprefix("qcweb.tasks.") in known

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Instrument, NextStep, ProcessStatus
 from pipelines.services.progress import Progress, progress
-from pipelines.services.requests import request_again
+from pipelines.services.reprocess import run_again
 from pipelines.services.workers import living_workers
 from qcweb.management.base import DatabaseCommand
 from qcweb.tasks import ask
@@ -46,10 +46,9 @@ class Command(DatabaseCommand):
 
     def _queue(self, blocks: list[AssociationBlock], *, redo: bool) -> None:
         at = timezone.now()
-        again = [
-            one for one in blocks
-            if (redo or one.process_status != ProcessStatus.SUCCESSFUL) and request_again(one, at)
-        ]  # fmt: skip
+        wanted = [one for one in blocks if redo or one.process_status != ProcessStatus.SUCCESSFUL]
+        at_rest = [one for one in wanted if one.next_step == NextStep.REST]
+        again = run_again(at_rest, at, None, reason="manage.py process").queued
         waiting = [one.pk for one in blocks if one.next_step != NextStep.REST]
         if not ask([*waiting, *(one.pk for one in again)]):
             self.stderr.write("The broker does not answer; they are run when it does.")

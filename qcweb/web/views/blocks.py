@@ -293,6 +293,7 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
             request.POST.get("comment", "")[:5000],
             seen=_seen(request),
             seen_attempt=_number(request, "attempt"),
+            seen_result=_number(request, "result"),
             at=timezone.now(),
         )
     except CertificationError as error:

@@ -334,13 +334,13 @@ def current(request: HttpRequest, ab_name: str, number: int) -> HttpResponse:
     if control.make_current(attempt, timezone.now(), person(request), reason):
         messages.success(
             request,
-            f"Attempt {number} is the current one: its values are read and scored anew, and it "
-            "needs a decision of its own.",
+            f"Attempt {number} is the current one: its values are read, scored and certified anew, "
+            "by a person where the rules do not allow it by itself.",
         )
     else:
         messages.error(
             request,
             f"Attempt {number} cannot be made the current one: it is that already, made no "
-            "products, or the block is being worked on.",
+            "products, the block is incomplete, or it is being worked on.",
         )
     return redirect("block", ab_name=ab_name)

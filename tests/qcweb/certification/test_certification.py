@@ -14,6 +14,7 @@ from qcweb.certification.services import (
     ConflictError,
     OutdatedError,
     decide,
+    evidence,
     is_sampled,
     may_be_automatic,
     standing,
@@ -295,3 +296,22 @@ def test_the_page_of_a_block_says_that_its_calibration_is_hidden(night, quinn, c
     assert "Hidden meanwhile." in text
     assert "light leak" in text
     assert fresh(block).needs_person
+
+
+def test_a_decision_is_on_the_result_that_was_seen(night, quinn):
+    """An earlier run may have been made the result while somebody looked at the later one."""
+    block = night["red"]
+    with pytest.raises(OutdatedError):
+        decide(block, Decision.ACCEPTED, quinn, "seen", seen=0, seen_attempt=1, seen_result=2,
+               at=timezone.now())  # fmt: skip
+    decide(block, Decision.ACCEPTED, quinn, "seen", seen=0, seen_attempt=1, seen_result=1,
+           at=timezone.now())  # fmt: skip
+
+
+def test_the_score_of_another_run_is_no_evidence(night):
+    block = night["green"]
+    score = block.block_scores.get(is_current=True)
+    score.attempt = night["dark"].current_attempt
+    score.save()
+    assert evidence(fresh(block)).n_scored is None
+    assert not may_be_automatic(fresh(block))
