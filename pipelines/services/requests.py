@@ -21,6 +21,7 @@ def request_again(block: AssociationBlock, at: dt.datetime, *, n_failures: int =
             next_step=NextStep.PROCESS,
             next_try_at=None,
             asked_at=None,
+            is_degraded=False,
             n_failures=n_failures,
             needs_person=False,
             changed_at=at,
