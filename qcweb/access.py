@@ -49,6 +49,8 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "frame-hide": (None, Access.CERTIFY),
     "plans": (Access.READ, None),
     "plan": (Access.READ, None),
+    "monitor": (Access.READ, None),
+    "monitor-act": (None, Access.CERTIFY),
     "search": (Access.READ, None),
     "block": (Access.READ, None),
     "block-log": (Access.READ, None),

@@ -217,6 +217,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": HCM_ROUND_S,
         "options": {"expires": HCM_ROUND_S},
     },
+    "measure_delay": {
+        "task": "qcweb.tasks.measure_delay",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "previews": {
         "task": "qcweb.tasks.previews",
         "schedule": 10.0,

@@ -37,6 +37,8 @@ EXPECTED = {
     "frame-hide": ACT,
     "plans": READ,
     "plan": READ,
+    "monitor": READ,
+    "monitor-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
     "search": READ,
     "block": READ,
     "block-log": READ,

@@ -25,6 +25,7 @@ PAGES = {
     "plans": "/plan/",
     "plan": "/plan/CCDCAM/",
     "search": "/search/?q=flat",
+    "monitor": "/work/",
     "block-associations": "/blocks/{red}/associations/",
     "worklist": "/worklist/",
     "block": "/blocks/{red}/",
