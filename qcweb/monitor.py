@@ -5,7 +5,6 @@ only the latest are looked at.
 """
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -89,9 +88,7 @@ def not_at_rest() -> QuerySet[AssociationBlock]:
 
 def queues(at: dt.datetime) -> Queues:
     """Count what is to be done, in two queries and one for the workers."""
-    is_later = Case(
-        When(next_try_at__gt=at, then=True), default=False, output_field=BooleanField()
-    )
+    is_later = Case(When(next_try_at__gt=at, then=True), default=False, output_field=BooleanField())
     counts = list(
         not_at_rest()
         .marked_held()  # type: ignore[attr-defined]
@@ -187,7 +184,7 @@ def throughput(at: dt.datetime, hours: int = 24) -> list[tuple[dt.datetime, int,
     return [(step, *counts.get(step, (0, 0))) for step in steps]
 
 
-def running() -> Sequence[Attempt]:
+def running() -> QuerySet[Attempt]:
     """Return the recipes that run now, the longest first."""
     return (
         latest_runs()
@@ -197,7 +194,7 @@ def running() -> Sequence[Attempt]:
     )
 
 
-def machine_failures() -> Sequence[Attempt]:
+def machine_failures() -> QuerySet[Attempt]:
     """Return the latest runs that failed for a reason of the machine, or were lost with it."""
     return (
         latest_runs()

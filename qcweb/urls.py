@@ -28,6 +28,7 @@ urlpatterns = [
     path("login/", auth.LoginView.as_view(), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("patterns/", patterns.patterns, name="patterns"),
+    path("metrics", home.metrics, name="metrics"),
     path("health/", home.health, name="health"),
     path("nights/", nights.nights, name="nights"),
     path("nights/<str:instrument>/<str:night>/", nights.night, name="night"),

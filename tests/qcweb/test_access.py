@@ -19,6 +19,7 @@ EXPECTED = {
     "logout": ((405, 302),) * 4,
     "patterns": OPEN,
     "health": OPEN,
+    "metrics": API,
     "nights": READ,
     "night": READ,
     "frames": READ,

@@ -16,9 +16,7 @@ pytestmark = pytest.mark.django_db
 def took(block, minutes):
     """Let a block's score have come so long after its last frame."""
     last = max(one.raw_file.recorded_at for one in block.block_frames.select_related("raw_file"))
-    BlockScore.objects.filter(block=block).update(
-        recorded_at=last + dt.timedelta(minutes=minutes)
-    )
+    BlockScore.objects.filter(block=block).update(recorded_at=last + dt.timedelta(minutes=minutes))
 
 
 def measured():

@@ -9,8 +9,9 @@ from django.db.models import Max
 
 from pipelines.domain.times import datetime_to_mjd
 from pipelines.models import AssociationBlock, Instrument
-from trending.models import BlockScore, Origin, QC1Row, QC1Table
+from trending.models import BlockScore, Origin, QC1Row, QC1Table, Series
 
+from .health import with_last_values
 from .rows import NewRow, Source, Stored, store_rows
 from .score import score_rows
 
@@ -93,3 +94,13 @@ def _row(instrument: Instrument, night: dt.date, delays: list[float]) -> NewRow:
 
 def _rounded(minutes: float | np.floating) -> float:
     return round(float(minutes), 3)
+
+
+def latest_delays() -> dict[tuple[str, str], float]:
+    """Return the newest delays (min) by instrument and parameter, ``delay_median`` and others."""
+    series = Series.objects.filter(parameter__table__name=TABLE)
+    return {
+        (one.series.setup.text, one.series.parameter.name): one.value
+        for one in with_last_values(series)
+        if one.value is not None
+    }

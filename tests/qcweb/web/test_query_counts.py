@@ -38,6 +38,7 @@ PAGES = {
     "patterns": "/patterns/",
     "login": "/login/",
     "health": "/health/",
+    "metrics": "/metrics",
     "api:root": "/api/v1/",
     "api:tables": "/api/v1/qc1/tables/",
     "api:rows": "/api/v1/qc1/tables/ccdcam_bias/rows/",
