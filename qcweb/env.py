@@ -64,7 +64,7 @@ def database(name: str, default: Path) -> dict[str, Any]:
     if not url:
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default)}
     try:
-        parsed = dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
+        parsed = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {_DATABASES}.") from error
     if not parsed["ENGINE"].endswith((".postgresql", ".sqlite3")):

@@ -39,14 +39,25 @@ def ask(block_ids: Sequence[int]) -> bool:
 
 @shared_task
 def advance(block_id: int) -> int:
-    """Do a block's next step, and ask for the ones that follow."""
+    """Do a block's next steps, and ask for the blocks that can go on after it."""
     first = workflow.more_urgent(block_id)
-    if first is not None:
-        # Somebody put another block before all others: this one comes again behind it.
-        ask([*workflow.advance(first), block_id])
-    else:
-        ask(workflow.advance(block_id))
+    # Somebody may have put another block before all others: this one comes again behind it.
+    others = [] if first is None else [block_id]
+    ask([*others, *_advance_to_rest(block_id if first is None else first)])
     return block_id
+
+
+def _advance_to_rest(block_id: int) -> list[int]:
+    """Do the steps of a block that follow each other at once; return the blocks to ask for then.
+
+    Each step is a transaction of its own: ended in between, the sweep goes on from there.
+    """
+    others: list[int] = []
+    todo = workflow.advance(block_id)
+    while block_id in todo:
+        others += [one for one in todo if one != block_id]
+        todo = workflow.advance(block_id)
+    return list(dict.fromkeys([*others, *todo]))
 
 
 @shared_task

@@ -41,7 +41,7 @@ def advance(block_id: int) -> list[int]:
             return []
     else:
         _take_step(block, NextStep(block.next_step))
-    return _next_ones(block_id)
+    return _next_ones(block_id, after=NextStep(block.next_step))
 
 
 def _is_due(block: AssociationBlock, at: dt.datetime) -> bool:
@@ -125,10 +125,14 @@ def _do_step(block: AssociationBlock, step: NextStep, at: dt.datetime) -> None:
             settle(block, at)
 
 
-def _next_ones(block_id: int) -> list[int]:
-    block = AssociationBlock.objects.get(pk=block_id)
+def _next_ones(block_id: int, after: NextStep) -> list[int]:
+    block = AssociationBlock.objects.only("next_step", "next_try_at", "process_status").get(
+        pk=block_id
+    )
     ones = [] if block.next_step == NextStep.REST or block.next_try_at else [block_id]
-    if block.process_status in {ProcessStatus.SUCCESSFUL, ProcessStatus.FAILED}:
+    # Whoever waits for its products can go on when they are there, and looks again at the end.
+    has_ended = block.process_status in {ProcessStatus.SUCCESSFUL, ProcessStatus.FAILED}
+    if has_ended and after != NextStep.EXTRACT:
         ones += waiting_for(block)
     return ones
 
@@ -161,10 +165,14 @@ def routes(block_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
 
 def more_urgent(block_id: int) -> int | None:
     """Return a block that somebody has put before this one, of those the same workers take."""
+    some = AssociationBlock.objects.filter(priority__gt=0, next_step=NextStep.PROCESS)
+    # Seldom anything is, and this is asked at every step.
+    if not some.exists():
+        return None
     at = timezone.now()
     urgent = list(
         AssociationBlock.objects.due(at, at)
-        .filter(next_step=NextStep.PROCESS, priority__gt=0)
+        .filter(pk__in=some)
         .select_related("instrument")
         .in_order_of_work()[:20]
     )

@@ -75,12 +75,10 @@ def run_limited(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    watch = Watch(process.pid)
     try:
-        on_start(process_id(process.pid))
-        return watch.wait(timeout_s, on_beat)
+        return watch(process.pid, timeout_s, on_start, on_beat)
     finally:
-        process.returncode = watch.close()  # it has been waited for
+        process.returncode = 0  # it has been waited for: there is nothing left for Popen
 
 
 def _limits(memory_mb: int) -> list[str]:
@@ -96,7 +94,22 @@ def _limits(memory_mb: int) -> list[str]:
     return words
 
 
-class Watch:
+def watch(
+    pid: int,
+    timeout_s: float,
+    on_start: Callable[[ProcessId], None],
+    on_beat: Callable[[], None],
+) -> Ended:
+    """Wait for a child that leads a process group; the group is gone when this ends or raises."""
+    watching = _Watch(pid)
+    try:
+        on_start(process_id(pid))
+        return watching.wait(timeout_s, on_beat)
+    finally:
+        watching.close()
+
+
+class _Watch:
     """Waits for a child of ours, and looks at the memory it takes meanwhile."""
 
     # The memory of a short run is seen at its beginning, of a long one about every second.
@@ -105,11 +118,8 @@ class Watch:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.seen_mb: float | None = None
-        self.code: int | None = None
-        # Readable when the child has ended: no polling, and no time lost.
-        self.handle = os.pidfd_open(pid)
-        self.poll = select.poll()
-        self.poll.register(self.handle, select.POLLIN)
+        self.is_reaped = False
+        self.bell = _Bell(pid)
 
     def wait(self, timeout_s: float, on_beat: Callable[[], None]) -> Ended:
         """Return how the child ended; code 124 when it runs longer than `timeout_s` seconds."""
@@ -117,7 +127,8 @@ class Watch:
         next_beat, pause = started + BEAT_S, self.FIRST_LOOK_S
         while True:
             left = started + timeout_s - time.monotonic()
-            if self.poll.poll(max(0.0, min(pause, left)) * 1000):
+            to_beat = next_beat - time.monotonic()
+            if self.bell.rings_within(max(0.0, min(pause, left, to_beat))):
                 return self._reap()
             if left <= 0:
                 return Ended(KILLED_BY_TIMEOUT, self.seen_mb)
@@ -137,19 +148,47 @@ class Watch:
         # While it is not waited for, its number cannot be anybody else's.
         end_group(self.pid)
         _, status, usage = os.wait4(self.pid, 0)
+        self.is_reaped = True
         peak = usage.ru_maxrss / 1024
         # A child starts as a copy of its parent: below the parent's own peak the kernel's figure
         # may be the parent's.
         if self.seen_mb is None or peak > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:
             self.seen_mb = max(peak, self.seen_mb or 0.0)
         code = os.waitstatus_to_exitcode(status)
-        self.code = code if code >= 0 else 128 - code
-        return Ended(self.code, self.seen_mb)
+        return Ended(code if code >= 0 else 128 - code, self.seen_mb)
 
-    def close(self) -> int:
-        """End the child and its group if it still runs; return its exit code."""
-        os.close(self.handle)
-        return self._reap().code if self.code is None else self.code
+    def close(self) -> None:
+        """End the child and its group if it still runs."""
+        self.bell.close()
+        if not self.is_reaped:
+            self._reap()
+
+
+class _Bell:
+    """Tells the end of a child at once where the kernel can, else within milliseconds."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.descriptor = -1
+        with contextlib.suppress(AttributeError, OSError):  # before Linux 5.3 and elsewhere
+            self.descriptor = os.pidfd_open(pid)
+
+    def rings_within(self, seconds: float) -> bool:
+        if self.descriptor >= 0:
+            poll = select.poll()
+            poll.register(self.descriptor, select.POLLIN)
+            return bool(poll.poll(seconds * 1000))
+        until = time.monotonic() + seconds
+        while not (ended := self._has_ended()) and time.monotonic() < until:
+            time.sleep(0.005)
+        return ended
+
+    def _has_ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
 
 
 def process_id(pid: int) -> ProcessId:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pipelines.domain.recipe_call import Kind, RecipeCall, RecipeOutcome, read_log
 
-from . import esorex, jobs, quality, verify
-from .process import KILLED_BY_TIMEOUT, ProcessId, run_limited
+from . import esorex, forked, jobs, process, quality, verify
+from .process import KILLED_BY_TIMEOUT, ProcessId
 
 LOG_TAIL = 60_000
 
@@ -86,7 +86,7 @@ class _Room:
     def blamed(self, outcome: RecipeOutcome) -> RecipeOutcome:
         """Return a failure as the disk's where it was full; any other outcome as it is."""
         self.look()
-        is_suspect = outcome.kind in {Kind.RECIPE, Kind.PRODUCT, Kind.MEMORY}
+        is_suspect = outcome.kind in {Kind.RECIPE, Kind.PRODUCT, Kind.MEMORY, Kind.ENVIRONMENT}
         if outcome.succeeded or not self.was_full or not is_suspect:
             return outcome
         return dataclasses.replace(
@@ -107,7 +107,8 @@ def _run(
         raise verify.UnusableError(Kind.ENVIRONMENT, reason)
     inputs = verify.check_inputs(call, on_beat)
     jobs.make_job(job_dir, inputs.raws, call.calibrations, on_beat)
-    ended = run_limited(
+    start = forked if call.runner != "esorex" and forked.is_possible() else process
+    ended = start.run_limited(
         command_of(call),
         cwd=job_dir,
         env=environment_of(call, job_dir),

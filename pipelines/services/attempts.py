@@ -34,6 +34,9 @@ from .reuse import digest_of, find_same
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
+# How often a run looks whether it is still wanted.
+LOOK_S = 0.9
+
 # A failure that may pass is left alone for a time that doubles with each, up to so many times.
 LONGEST_WAIT = 16
 
@@ -101,7 +104,9 @@ def _taken_over(attempt: Attempt, call: RecipeCall) -> RecipeOutcome | None:
 
 
 def _record_process(attempt: Attempt, process: ProcessId) -> None:
-    Attempt.objects.filter(pk=attempt.pk).update(process=process.as_dict())
+    Attempt.objects.filter(pk=attempt.pk).update(
+        process=process.as_dict(), parameters=attempt.parameters
+    )
 
 
 class _Heart:
@@ -113,9 +118,12 @@ class _Heart:
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
-        self.renewed_s = time.monotonic()
+        self.renewed_s = self.looked_s = time.monotonic()
 
     def beat(self) -> None:
+        if time.monotonic() < self.looked_s + LOOK_S:
+            return
+        self.looked_s = time.monotonic()
         is_due = time.monotonic() >= self.renewed_s + settings.HCM_LEASE_S / 4
         try:
             if is_due:
@@ -239,6 +247,7 @@ def _record(attempt: Attempt, outcome: RecipeOutcome, at: dt.datetime) -> None:
         update_fields=[
             "outcome", "failure_kind", "reason", "argv", "return_code", "log", "reused",
             "pipeline_version", "finished_at", "duration_s", "peak_mb",
+            "parameters", "input_digest",
         ]
     )  # fmt: skip
 

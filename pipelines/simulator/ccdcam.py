@@ -1,6 +1,7 @@
 """CCDCAM: a generic imager with two CCDs, one an image extension, for our own recipes."""
 
 from dataclasses import replace
+from typing import Any
 
 from pipelines.recipes.native.fitsfile import Image
 
@@ -37,6 +38,10 @@ _CHIPS = {
     ),
 }  # fmt: skip
 _EFFICIENCY = {"CHIP1": 1.0, "CHIP2": 0.94}
+_LAMP_KINDS = frozenset({"FLAT", "PTC", "LINEARITY"})
+_LAMPS = {"FLAT": "Halogen", "PTC": "Halogen", "LINEARITY": "Halogen", "ARC": "ThAr"}
+_NONLINEAR = {"CHIP1": 0.0, "CHIP2": 0.0}
+_ARC: dict[str, Any] = {"arc_lines": 24, "arc_adu_s": 400.0, "line_fwhm_px": 3.2}
 _SKY = 0.02  # of the lamp
 _NX, _NY, _SCAN = 512, 400, 10
 
@@ -54,12 +59,15 @@ class CcdCam:
     def nominal(self, template: Template, chip: str) -> Physics:
         mode = template.read_mode
         lamp = _LAMP_ADU_S.get(template.filter_name, 0.0) * _EFFICIENCY[chip]
+        arc = _ARC if template.kind == "ARC" else {}
         return replace(
             _CHIPS[chip],
             bias_adu=_BIAS_ADU[mode, chip] + 2.0 * (template.binning - 1),
             ron_adu=_RON_ADU[mode, chip],
             conad=_CONAD[mode],
-            lamp_adu_s=lamp if template.kind == "FLAT" else _SKY * lamp,
+            lamp_adu_s=lamp if template.kind in _LAMP_KINDS else _SKY * lamp,
+            nonlinear=_NONLINEAR[chip],
+            **arc,
         )
 
     def images(self, template: Template, exposure: Exposure, pixels: Pixels) -> list[Image]:
@@ -86,12 +94,23 @@ class CcdCam:
             ("ESO DET OUT1 RON", round(physics.ron_adu * physics.conad, 4)),
             ("ESO DET OUT1 GAIN", round(1 / physics.conad, 6)),
             ("ESO DET OUT1 CONAD", physics.conad),
-            *pixel_axes(),
+            *(_wave_axes(template) if template.kind == "ARC" else pixel_axes()),
         )
 
 
+def _wave_axes(template: Template) -> Keywords:
+    """Give the wavelength along x, of the pixels as they are read out."""
+    return (
+        ("CTYPE1", "WAVE"),
+        ("CUNIT1", "nm"),
+        ("CRPIX1", _SCAN + 1.0),
+        ("CRVAL1", 500.0),
+        ("CDELT1", 0.05 * template.binning),
+    )
+
+
 def _setup(template: Template) -> Keywords:
-    lit = template.kind == "FLAT"
+    lamp = _LAMPS.get(template.kind, "OFF")
     return (
         ("ESO DET CHIPS", 2),
         ("ESO DET READ MODE", template.read_mode),
@@ -100,6 +119,6 @@ def _setup(template: Template) -> Keywords:
         ("ESO DET BINNING", f"{template.binning}x{template.binning}"),
         ("ESO INS MODE", "IMG"),
         ("ESO INS FILT1 NAME", template.filter_name or "FREE"),
-        ("ESO INS LAMP1 NAME", "Halogen" if lit else "OFF"),
-        ("ESO INS LAMP1 ST", lit),
+        ("ESO INS LAMP1 NAME", lamp),
+        ("ESO INS LAMP1 ST", lamp != "OFF"),
     )

@@ -11,6 +11,8 @@ from .patterns import pattern
 from .seeds import generator
 
 SATURATION = 65535
+NONLINEAR_AT_ADU = 50_000.0
+NONLINEAR_PIXEL = 0.4
 _PATTERN_COLUMNS = 64
 
 
@@ -49,7 +51,7 @@ class Physics:
 
     `bias_adu` and `lamp_adu_s` are medians over the lit part; gradients are from edge to edge.
     Under a pattern of light `lamp_adu_s` is the flux at its peak. `ron_adu` is of one integration.
-    `nonlinearity` is the part of the signal that is missing at 10 000 ADU. `uneven` scales the
+    `uneven` scales the
     unevenness of the illumination.
     """
 
@@ -68,8 +70,15 @@ class Physics:
     dead_pixels: int = 0
     cosmics_per_hour: float = 0.0
     lowest_hot_e_h: float = 400.0
-    nonlinearity: float = 0.0
     uneven: float = 1.0
+    # Part of the light that is missing at NONLINEAR_AT_ADU, less in proportion below.
+    nonlinear: float = 0.0
+    nonlinear_pixels: int = 0  # they miss NONLINEAR_PIXEL there
+    full_well_adu: float = 0.0  # above the bias; 0: beyond what can be written
+    arc_lines: int = 0
+    arc_adu_s: float = 0.0  # peak of the brightest line
+    line_fwhm_px: float = 0.0
+    line_shift_px: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,14 +120,10 @@ def expose(chip: Chip, physics: Physics, light: Light, detector: str, frame: str
     lit = adu[chip.lit]
     lit += _structure(chip, physics, detector)
     if light.lamp_on:
-        lit += _bent(_photons(chip, physics, light, detector, chance), physics.nonlinearity)
+        lit += _read(chip, physics, _photons(chip, physics, light, detector, chance), detector)
     if light.exptime_s > 0:
         lit += _darkness(chip, physics, light, detector, chance)
     return _digitised(adu, chip, light.integrations)
-
-
-def _bent(adu: NDArray[np.float32], nonlinearity: float) -> NDArray[np.float32]:
-    return adu - np.float32(nonlinearity / 1e4) * adu * adu if nonlinearity else adu
 
 
 def _digitised(adu: NDArray[np.float32], chip: Chip, integrations: int) -> NDArray[Any]:
@@ -156,11 +161,41 @@ def _photons(
     electrons = response * np.float32(brightness)
     if light.pattern:
         electrons *= pattern(light.pattern, chip.name, chip.nx, chip.ny)
+    if physics.arc_lines:
+        electrons += _spectrum(chip, physics) * np.float32(light.exptime_s * physics.conad)
     noise = chance.standard_normal(electrons.shape, np.float32)
     noise *= np.sqrt(electrons / np.float32(light.integrations))
     electrons += noise
     electrons /= np.float32(physics.conad)
     return electrons
+
+
+def _read(
+    chip: Chip, physics: Physics, adu: NDArray[np.float32], detector: str
+) -> NDArray[np.float32]:
+    """Bend the light's ADU as the detector does: less than proportional, and full at a level."""
+    if physics.nonlinear or physics.nonlinear_pixels:
+        missing = np.full(adu.size, physics.nonlinear, np.float32)
+        missing[_places(chip, detector, "nonlinear", physics.nonlinear_pixels)] = NONLINEAR_PIXEL
+        adu *= 1 - missing.reshape(adu.shape) * adu / np.float32(NONLINEAR_AT_ADU)
+    return np.minimum(adu, np.float32(physics.full_well_adu or np.inf))
+
+
+def line_positions(chip: Chip, physics: Physics) -> NDArray[np.float64]:
+    """Give where the arc lines are (columns of the lit part, from 0), apart enough to be told."""
+    step = chip.nx / physics.arc_lines
+    jitter = generator(chip.name, "arc").uniform(-0.25, 0.25, physics.arc_lines)
+    places: NDArray[np.float64] = (np.arange(physics.arc_lines) + 0.5 + jitter) * step
+    return places + physics.line_shift_px
+
+
+def _spectrum(chip: Chip, physics: Physics) -> NDArray[np.float32]:
+    """Give the arc lines along x in ADU/s; their widths are of the sampled profile."""
+    peaks = generator(chip.name, "arc peaks").uniform(0.2, 1.0, physics.arc_lines)
+    apart = np.arange(chip.nx)[:, np.newaxis] - line_positions(chip, physics)
+    profiles = np.exp(-4 * np.log(2) * (apart / physics.line_fwhm_px) ** 2)
+    spectrum: NDArray[np.float32] = (profiles @ (peaks / peaks.max())).astype(np.float32)
+    return spectrum * np.float32(physics.arc_adu_s)
 
 
 @lru_cache(maxsize=16)

@@ -18,7 +18,7 @@ _FULL, _WINDOW, _LINEARITY = 2048, 128, 256
 _DARK = Physics(
     0, 0, _CONAD, dark_e_h=36.0, lowest_hot_e_h=5e6, lamp_adu_s=1470.0, prnu=0.02, uneven=0.0,
 )  # fmt: skip
-_LAMP_ADU_S, _NONLINEARITY = 2500.0, 0.0067
+_LAMP_ADU_S, _NONLINEAR = 2500.0, 0.0335
 
 
 class Hawki:
@@ -42,7 +42,7 @@ class Hawki:
         if not template.kind.startswith("LINEARITY"):
             return physics
         return replace(
-            physics, lamp_adu_s=_LAMP_ADU_S, nonlinearity=_NONLINEARITY, hot_pixels=0, prnu=0.005
+            physics, lamp_adu_s=_LAMP_ADU_S, nonlinear=_NONLINEAR, hot_pixels=0, prnu=0.005
         )
 
     def images(self, template: Template, exposure: Exposure, pixels: Pixels) -> list[Image]:

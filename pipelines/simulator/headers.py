@@ -22,6 +22,9 @@ _OBJECTS = {
     "ORDER": "LAMP,ORDERDEF",
     "LINEARITY_LAMP": "FLAT,LAMP,DETCHECK",
     "LINEARITY_DARK": "DARK,DETCHECK",
+    "ARC": "LAMP,ARC",
+    "PTC": "LAMP,PTC",
+    "LINEARITY": "LAMP,LINEARITY",
 }
 # The header's name of an instrument, where it is not the archive's.
 _INSTRUMENTS = {"NACO": "NAOS+CONICA"}

@@ -14,7 +14,7 @@ _QUADRANT_S = 0.013
 
 Kind = Literal[
     "BIAS", "DARK", "FLAT", "SCIENCE", "FOCUS",
-    "TWILIGHT", "ORDER", "LINEARITY_LAMP", "LINEARITY_DARK",
+    "TWILIGHT", "ORDER", "LINEARITY_LAMP", "LINEARITY_DARK", "ARC", "PTC", "LINEARITY",
 ]  # fmt: skip
 # Where the rules call frames by other words than kind and arm.
 _RAW_TYPES = {

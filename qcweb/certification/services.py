@@ -115,17 +115,18 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
     A rejected block that was run again has a new result: its products stay out of the pool until
     somebody decides on that.
     """
-    decided = standing(block)
-    if decided is not None:
+    last = latest(block)
+    if last is not None and last.holds(block):
         # A run was cancelled, or an earlier one made the current one again: it was decided on.
-        is_rejected = decided.decision == Decision.REJECTED
+        is_rejected = last.decision == Decision.REJECTED
         note_decision(
             block, at, is_open=False, is_rejected=is_rejected, is_certified=not is_rejected
         )
         return False
-    is_automatic = may_be_automatic(block)
+    seen = evidence(block)
+    is_automatic = may_be_automatic(block, seen)
     if is_automatic:
-        _write(block, Decision.AUTO, None, "", at)
+        _write(block, Decision.AUTO, None, "", at, last, seen)
     note_decision(
         block,
         at,
@@ -136,7 +137,7 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
     return is_automatic
 
 
-def may_be_automatic(block: AssociationBlock) -> bool:
+def may_be_automatic(block: AssociationBlock, seen: Evidence | None = None) -> bool:
     if block.process_status != ProcessStatus.SUCCESSFUL or block.is_degraded or block.is_withdrawn:
         return False
     raw_type = RawType.objects.filter(instrument=block.instrument_id, name=block.raw_type).first()
@@ -144,7 +145,7 @@ def may_be_automatic(block: AssociationBlock) -> bool:
         return False
     if raw_type.certification == CertificationMode.RANDOM and is_sampled(block, raw_type):
         return False
-    return evidence(block).is_green and not uses_hidden(block)
+    return (seen or evidence(block)).is_green and not uses_hidden(block)
 
 
 def is_sampled(block: AssociationBlock, raw_type: RawType) -> bool:
@@ -258,7 +259,7 @@ def _decide(
         raise ConflictError(last)
     try:
         with transaction.atomic():
-            entry = _write(block, decision, by, comment, at)
+            entry = _write(block, decision, by, comment, at, last, evidence(block))
             rejected = decision == Decision.REJECTED
             note_decision(
                 block,
@@ -278,10 +279,14 @@ def _decide(
 
 
 def _write(
-    block: AssociationBlock, decision: Decision, by: User | None, comment: str, at: dt.datetime
+    block: AssociationBlock,
+    decision: Decision,
+    by: User | None,
+    comment: str,
+    at: dt.datetime,
+    last: Certification | None,
+    seen: Evidence,
 ) -> Certification:
-    last = latest(block)
-    seen = evidence(block)
     return Certification.objects.create(
         block=block,
         attempt_id=block.current_attempt_id,

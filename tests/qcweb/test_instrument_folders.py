@@ -115,7 +115,7 @@ MISTAKES = [
     ("qc1.toml", 'class = "HC"', 'class = "HC"\nmissing = [inf]', 1, "missing: expected numbers"),
     ("qc1.toml", 'extensions = "each"', 'extensions = "all"', 0, "extensions = 'all': known are each, primary"),
     ("qc1.toml", 'pro_catg = "MASTER_BIAS"', "", -1, "pro_catg is missing"),
-    ("scores.toml", 'table = "ccdcam_bias"', 'table = "ccdcam_bais"', 0, "table = 'ccdcam_bais': known are ccdcam_bias, "),
+    ("scores.toml", 'table = "ccdcam_bias"', 'table = "ccdcam_bais"', 0, "table = 'ccdcam_bais': known are ccdcam_arc, "),
     ("scores.toml", 'parameter = "bias_level"', 'parameter = "level"', 0, "parameter = 'level': known are bias_level, "),
     ("scores.toml", 'parameter = "bias_level"', 'parameter = "read_mode"', 0, "parameter = 'read_mode': known are "),
     ("scores.toml", 'setup = { read_mode = "SLOW" }', 'setup = { mode = "SLOW" }', 0, "mode is no filter of ccdcam_bias; its filters are binning, read_mode"),
@@ -128,7 +128,7 @@ MISTAKES = [
     ("scores.toml", 'detector = "CHIP1"', f'detector = "{"D" * 33}"', 0, "detector is longer than 32 characters"),
     ("reports.toml", 'average = "MEDIAN"', 'average = "MODE"', 0, "average = 'MODE': known are MEAN, MEDIAN, none"),
     ("reports.toml", "cadence_days = 1", "cadence_days = 0", 0, "cadence_days = 0: expected 0.01 to 3660"),
-    ("reports.toml", 'table = "ccdcam_bias"', 'table = "uves_bias"', 0, "table = 'uves_bias': known are ccdcam_bias, "),
+    ("reports.toml", 'table = "ccdcam_bias"', 'table = "uves_bias"', 0, "table = 'uves_bias': known are ccdcam_arc, "),
     ("reports.toml", 'name = "read_noise"', 'name = "bias_level"', 0, "report bias_level is there twice"),
     ("reports.toml", "cadence_days = 1", "cadence = 1", 0, "cadence is not known here; known are cadence_days, "),
     ("reports.toml", "[[reports]]", "[colours]\n[[reports]]", 0, "colours is not known here; known are reports"),
@@ -197,7 +197,7 @@ def test_a_table_of_another_instrument_is_not_taken_over(folder):
         (other / name).write_text((other / name).read_text().replace("other_", "ccdcam_"))
     _, err, _ = load(other)
     assert f"{other / 'qc1.toml'}:" in err
-    assert "table ccdcam_bias belongs to CCDCAM." in err
+    assert "table ccdcam_arc belongs to CCDCAM." in err
     assert everything() == before
     assert not Instrument.objects.filter(name="OTHER").exists()
 
@@ -214,7 +214,7 @@ def test_a_header_name_belongs_to_one_instrument(folder):
 def test_check_reads_and_writes_nothing(folder):
     out, err, last = load("--check", folder.parent)
     assert (err, last) == ("", "")
-    assert "CCDCAM: 3 QC1 tables, 18 score rules, 4 reports" in out
+    assert "CCDCAM: 6 QC1 tables, 26 score rules, 6 reports" in out
     assert not Instrument.objects.exists()
     spoil(folder / "qc1.toml", 'type = "float"', 'type = "double"')
     assert load("--check", folder.parent)[2].startswith("1 of 2")
@@ -291,7 +291,7 @@ def test_a_raw_type_that_left_the_folder_leaves_the_instrument(folder):
     )
     load(folder)
     names = RawType.objects.filter(instrument__name="CCDCAM").values_list("name", flat=True)
-    assert set(names) == {"BIAS", "DARK", "FLAT"}
+    assert set(names) == {"ARC", "BIAS", "DARK", "FLAT", "LINEARITY", "PTC"}
 
 
 def test_a_site_keeps_its_own_folders_beside_the_shipped_ones(folder, settings):

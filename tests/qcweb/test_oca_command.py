@@ -25,7 +25,7 @@ def oca(*words):
 
 
 def test_it_counts_what_a_rule_file_holds():
-    assert oca("check", RULES) == (0, f"{RULES}: 5 rules, 4 selects, 4 actions, 0 warnings\n", "")
+    assert oca("check", RULES) == (0, f"{RULES}: 8 rules, 7 selects, 7 actions, 0 warnings\n", "")
 
 
 def test_a_broken_file_is_refused_with_its_place_and_the_others_go_on(tmp_path):
@@ -35,7 +35,7 @@ def test_a_broken_file_is_refused_with_its_place_and_the_others_go_on(tmp_path):
     first, second = out.splitlines()
     assert status == 1
     assert first.startswith(f"{broken}:1:15: ")
-    assert second.startswith(f"{RULES}: 5 rules")
+    assert second.startswith(f"{RULES}: 8 rules")
 
 
 def test_a_missing_file_is_an_error():
@@ -49,7 +49,7 @@ def test_json_gives_the_same(tmp_path):
     status, out, _ = oca("check", "--json", RULES, broken)
     good, bad = json.loads(out)
     assert status == 1
-    assert (good["rules"], good["selects"], good["actions"], good["warnings"]) == (5, 4, 4, [])
+    assert (good["rules"], good["selects"], good["actions"], good["warnings"]) == (8, 7, 7, [])
     assert bad["error"]["line"] == 1
 
 

@@ -19,10 +19,13 @@ NIGHT = "2026-03-01"
 @pytest.fixture(autouse=True)
 def no_broker(monkeypatch):
     """Nobody reads the queue here: what is asked for is done by `run_to_rest`."""
-    asked = []
-    monkeypatch.setattr(
-        "qcweb.management.commands.process.ask", lambda ids: asked.append(list(ids)) or True
-    )
+    asked: list[list[int]] = []
+
+    def ask(ids):
+        asked.append(list(ids))
+        return True
+
+    monkeypatch.setattr("qcweb.management.commands.process.ask", ask)
     return asked
 
 

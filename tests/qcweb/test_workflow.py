@@ -14,7 +14,7 @@ from pipelines.models import AssociationBlock, Attempt, NextStep, Outcome, Proce
 from qcweb import tasks, workflow
 from qcweb.certification.models import Certification
 from tests.conftest import run_to_rest
-from tests.frames import BIAS, DARK, FLAT, taken, with_defect
+from tests.frames import BIAS, DARK, FAST_BIAS, FLAT, taken, with_defect
 from trending.models import BlockScore, QC1Row, Score
 
 pytestmark = pytest.mark.django_db
@@ -322,9 +322,26 @@ def test_blocks_are_asked_for_in_cascade_order(take, tmp_path):
     assert [AssociationBlock.objects.get(pk=pk).raw_type for pk in due] == ["BIAS", "DARK"]
 
 
-def test_a_task_does_one_step_and_asks_for_the_next(bias, queue):
+def test_a_task_goes_on_to_the_end_of_its_block_and_asks_for_those_that_waited(
+    bias, queue, take, tmp_path
+):
+    take(taken(tmp_path / "dark", DARK))
+    dark = AssociationBlock.objects.exclude(pk=bias.pk).get()
+    workflow.advance(dark.pk)
+    assert fresh(dark).blocked_by == bias
     assert tasks.advance(bias.pk) == bias.pk
-    assert fresh(bias).next_step == NextStep.EXTRACT
+    assert fresh(bias).next_step == NextStep.REST
+    (message,) = queue.iterdir()
+    assert f"({dark.pk},)" in message.read_text()
+
+
+def test_a_task_that_was_told_of_another_takes_the_urgent_block_first(bias, queue, take, tmp_path):
+    take(taken(tmp_path / "fast", FAST_BIAS))
+    other = AssociationBlock.objects.exclude(pk=bias.pk).get()
+    AssociationBlock.objects.filter(pk=other.pk).update(priority=1)
+    tasks.advance(bias.pk)
+    assert fresh(other).next_step == NextStep.REST
+    assert fresh(bias).next_step == NextStep.PROCESS
     assert len(list(queue.iterdir())) == 1
 
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -82,16 +82,18 @@ def _valid(versions: Sequence[_Version], mjd: float) -> _Version | None:
     return None
 
 
+@dataclass
+class _Own:
+    """The values of one series that are to be judged: row, time, value; and those that stand."""
+
+    rows: set[int] = field(default_factory=set)
+    standing: list[tuple[int, float, float | None]] = field(default_factory=list)
+
+
 def score_rows(row_ids: Sequence[int], at: dt.datetime) -> list[Score]:
     """Score the values of rows whose parameter has a rule for any setup; others are only drawn."""
     made: list[Score] = []
-    by_series: dict[int, list[int]] = {}
-    for n in range(0, len(row_ids), CHUNK):
-        found = QC1Value.objects.filter(
-            row__in=row_ids[n : n + CHUNK], series__parameter__type=ColumnType.FLOAT
-        ).values_list("series_id", "row_id")
-        for series_id, row_id in found:
-            by_series.setdefault(series_id, []).append(row_id)
+    by_series = _own_values(row_ids)
     series = Series.objects.filter(pk__in=by_series).select_related("parameter", "setup")
     versions: dict[int, list[_Version]] = {}
     for stored in ScoreRule.objects.known_at(at).filter(parameter__series__in=series).distinct():
@@ -99,10 +101,28 @@ def score_rows(row_ids: Sequence[int], at: dt.datetime) -> list[Score]:
     for one in series:
         if one.parameter_id in versions:
             rules = rules_for(one, versions[one.parameter_id])
-            made += _score_series(one, set(by_series[one.pk]), rules, at)
+            made += _score_series(one, by_series[one.pk], rules, at)
     _write(made, at)
     _retire(row_ids, {score.series_id for score in made}, at)
     return made
+
+
+def _own_values(row_ids: Sequence[int]) -> dict[int, _Own]:
+    own: dict[int, _Own] = {}
+    for n in range(0, len(row_ids), CHUNK):
+        found = (
+            QC1Value.objects.filter(
+                row__in=row_ids[n : n + CHUNK], series__parameter__type=ColumnType.FLOAT
+            )
+            .order_by("mjd_obs", "row_id")
+            .values_list("series_id", "row_id", "mjd_obs", "value", "state")
+        )
+        for series_id, row_id, mjd, value, state in found:
+            one = own.setdefault(series_id, _Own())
+            one.rows.add(row_id)
+            if state == ValueState.CURRENT:
+                one.standing.append((row_id, mjd, value))
+    return own
 
 
 def _retire(row_ids: Sequence[int], judged: set[int], at: dt.datetime) -> None:
@@ -117,35 +137,31 @@ def _retire(row_ids: Sequence[int], judged: set[int], at: dt.datetime) -> None:
 
 
 def _score_series(
-    series: Series, row_ids: set[int], versions: Sequence[_Version], at: dt.datetime
+    series: Series, own: _Own, versions: Sequence[_Version], at: dt.datetime
 ) -> list[Score]:
-    found = _population(series, row_ids, versions)
+    found = _population(series, own, versions)
     times = np.array([mjd for _, mjd, _ in found], dtype=float)
     values = np.array([np.nan if v is None else v for _, _, v in found], dtype=float)
     scores = []
-    for own, (row_id, mjd, value) in enumerate(found):
-        if row_id in row_ids:
+    for place, (row_id, mjd, value) in enumerate(found):
+        if row_id in own.rows:
             version = _valid(versions, mjd)
-            judgement = _judge(version, value, times, values, mjd, own)
+            judgement = _judge(version, value, times, values, mjd, place)
             scores.append(_score(series, row_id, value, version, judgement, at))
     return scores
 
 
 def _population(
-    series: Series, row_ids: set[int], versions: Sequence[_Version]
+    series: Series, own: _Own, versions: Sequence[_Version]
 ) -> list[tuple[int, float, float | None]]:
     """Return the values to judge and those before them that a rule's window can reach, in time."""
-    values = QC1Value.objects.filter(series=series, state=ValueState.CURRENT)
-    rows = sorted(row_ids)
-    times = [
-        mjd
-        for n in range(0, len(rows), CHUNK)
-        for mjd in values.filter(row__in=rows[n : n + CHUNK]).values_list("mjd_obs", flat=True)
-    ]
-    if not times:
-        return []
     statistical = [one.rule for one in versions if _is_statistical(one.rule)]
-    reach = max((one.window_days or DEFAULT_WINDOW_DAYS for one in statistical), default=0.0)
+    if not own.standing or not statistical:
+        # Fixed limits look at nothing else.
+        return sorted(own.standing, key=lambda one: (one[1], one[0]))
+    times = [mjd for _, mjd, _ in own.standing]
+    reach = max(one.window_days or DEFAULT_WINDOW_DAYS for one in statistical)
+    values = QC1Value.objects.filter(series=series, state=ValueState.CURRENT)
     if not any(one.window_points for one in statistical):
         values = values.filter(mjd_obs__gte=min(times) - reach)
     return list(
@@ -226,8 +242,12 @@ def _write(scores: Sequence[Score], at: dt.datetime) -> None:
             for one in chunk:
                 if one.result == result:
                     judged.setdefault(one.series_id, []).append(one.row_id)
+            # Series of the same rows together: a block's values mostly are of one row.
+            together: dict[tuple[int, ...], list[int]] = {}
             for series_id, row_ids in judged.items():
-                QC1Value.objects.filter(series=series_id, row__in=row_ids).update(
+                together.setdefault(tuple(sorted(row_ids)), []).append(series_id)
+            for of_rows, of_series in together.items():
+                QC1Value.objects.filter(series__in=of_series, row__in=of_rows).update(
                     score_result=result
                 )
 

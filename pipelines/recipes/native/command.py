@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import VERSION, bias, dark, flat
+from . import VERSION, arc, bias, dark, detmon, flat, linearity
 from .errors import (
     DISK_FULL,
     OUT_OF_MEMORY,
@@ -22,7 +22,9 @@ from .journal import Journal
 from .products import Run, write_product_list, write_products
 from .recipe import Parameter, Recipe, Reduced, Stack
 
-RECIPES: Mapping[str, Recipe] = {module.RECIPE.name: module.RECIPE for module in (bias, dark, flat)}
+RECIPES: Mapping[str, Recipe] = {
+    module.RECIPE.name: module.RECIPE for module in (bias, dark, flat, detmon, linearity, arc)
+}
 _USAGE = (
     "python -m pipelines.recipes.native RECIPE SOF --output-dir=DIR "
     "[--products-sof=FILE] [--log-file=FILE] [--name=value ...]"
@@ -175,6 +177,7 @@ def _reduce(run: Run, index: int, saturated: int, journal: Journal) -> Reduced:
         saturated,
         run.calibrations,
         run.parameters,
+        tuple(frame.exptime_s for frame in run.frames) if run.recipe.is_series else (),
     )
     reduced = run.recipe.reduce(stack)
     measured = ", ".join(f"{qc.keyword} {qc.value:.6g}" for qc in reduced.measurements)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .cosmics import find_cosmics
 from .measure import clipped, frame_noise, median_level
 from .recipe import COMMON_PARAMETERS, QC, Parameter, Recipe, Reduced, Stack
 from .stack import combine
@@ -16,12 +17,17 @@ def reduce_dark(stack: Stack) -> Reduced:
     # A median of skewed Poisson counts is a little low: 1.5 % at two electrons in five frames.
     core = clipped(master)
     hot = master > core.mean + stack.parameters["hot-kappa"] * core.sigma
-    electrons_per_hour = stack.keyword("ESO DET OUT1 CONAD") * 3600.0 / stack.exposed_s()
+    noise = frame_noise(stack.detectors)
+    conad = stack.keyword("ESO DET OUT1 CONAD")
+    first = stack.detectors[0].pixels() - stack.bias()
+    cosmics = find_cosmics(first, conad=conad, read_noise=noise, known=hot)
+    electrons_per_hour = conad * 3600.0 / stack.exposed_s()
     measurements = (
         QC("QC DARK CURRENT", core.mean * electrons_per_hour, "[e-/h/pix] mean dark current"),
         QC("QC DARK MEDIAN", median, "[ADU] median of the master dark"),
-        QC("QC DARK RON", frame_noise(stack.detectors), "[ADU] noise of one dark"),
+        QC("QC DARK RON", noise, "[ADU] noise of one dark"),
         QC("QC DARK NHOT", int(np.count_nonzero(hot)), "[] hot pixels"),
+        QC("QC DARK NCOSMIC", int(np.count_nonzero(cosmics)), "[] pixels hit in the first frame"),
     )
     return Reduced({"MASTER_DARK": master, "HOT_PIXEL_MAP": hot.astype(np.uint8)}, measurements)
 

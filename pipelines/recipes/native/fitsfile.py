@@ -15,6 +15,8 @@ from .errors import DamagedFileError, FileMissingError, IncompatibleInputError, 
 _DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", -32: ">f4", -64: ">f8"}
 _BITPIX = {"uint8": 8, "uint16": 16, "int32": 32, "float32": -32}
 _ZERO_SUM = "0" * 16
+_BLANK_SUMS = (card("DATASUM", "0"), card("CHECKSUM", _ZERO_SUM))
+_PIECE = 2**18  # pixels, whole words of any type
 # FITS checksum characters that would not be letters or digits
 _PUNCTUATION = frozenset(b":;<=>?@[\\]^_`")
 
@@ -143,17 +145,48 @@ def fits_size(images: Sequence[Image]) -> int:
 
 def write_fits(path: Path, images: Sequence[Image], *, checksums: bool = False) -> None:
     """Write the HDUs; with `checksums` also CHECKSUM, DATASUM and, in the primary, DATAMD5."""
-    parts = [_data_bytes(image.pixels) for image in images]
-    md5 = hashlib.md5(b"", usedforsecurity=False)
-    for data in parts if checksums else ():
-        md5.update(data)
+    sums = DataSums()
+    written: list[tuple[int, tuple[str, ...], int]] = []
     with path.open("wb") as stream:
-        for i, (image, data) in enumerate(zip(images, parts, strict=True)):
+        for i, image in enumerate(images):
             cards = _structure(image, first=i == 0) + image.cards
-            if checksums and i == 0:
-                cards += (card("DATAMD5", md5.hexdigest(), "MD5 checksum of all data"),)
-            stream.write(_summed(cards, data) if checksums else _header_bytes(cards))
-            stream.write(data)
+            blank = (*_md5_card("0" * 32, first=i == 0), *_BLANK_SUMS) if checksums else ()
+            start = stream.tell()
+            stream.write(_header_bytes(cards + blank))
+            for data in _data_bytes(image.pixels):
+                stream.write(data)
+                if checksums:
+                    sums.add(data)
+            written.append((start, cards, sums.next_hdu()))
+        # The sums are known now, and a header with them is as long as one without.
+        for i, (start, cards, data_sum) in enumerate(written if checksums else ()):
+            stream.seek(start)
+            stream.write(_summed(cards + _md5_card(sums.md5, first=i == 0), data_sum))
+
+
+class DataSums:
+    """The sums over the data of a file, which passes by in pieces of whole 32-bit words."""
+
+    def __init__(self) -> None:
+        self._md5 = hashlib.md5(b"", usedforsecurity=False)
+        self._sum = 0
+
+    def add(self, data: bytes) -> None:
+        self._md5.update(data)
+        self._sum = _sum32(data, self._sum)
+
+    def next_hdu(self) -> int:
+        """Give the 32-bit sum of one HDU, and begin the next."""
+        done, self._sum = self._sum, 0
+        return done
+
+    @property
+    def md5(self) -> str:
+        return self._md5.hexdigest()
+
+
+def _md5_card(digest: str, *, first: bool) -> tuple[str, ...]:
+    return (card("DATAMD5", digest, "MD5 checksum of all data"),) if first else ()
 
 
 def _structure(image: Image, *, first: bool) -> tuple[str, ...]:
@@ -176,19 +209,24 @@ def _header_bytes(cards: Sequence[str]) -> bytes:
     return text.ljust(_padded(len(text))).encode("ascii")
 
 
-def _data_bytes(pixels: NDArray[Any] | None) -> bytes:
+def _data_bytes(pixels: NDArray[Any] | None) -> Iterator[bytes]:
+    """Yield the data as they lie in the file, in pieces of whole words, the last one padded."""
     if pixels is None:
-        return b""
-    if pixels.dtype == np.uint16:
-        # Unsigned 16 bit is stored as signed with BZERO=32768: the top bit turns over.
-        data = (pixels ^ np.uint16(0x8000)).astype(">u2").tobytes()
-    else:
-        data = pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).tobytes()
-    return data.ljust(_padded(len(data)), b"\0")
+        return
+    flat = pixels.reshape(-1)
+    for start in range(0, flat.size, _PIECE):
+        piece = flat[start : start + _PIECE]
+        if pixels.dtype == np.uint16:
+            # Unsigned 16 bit is stored as signed with BZERO=32768: the top bit turns over.
+            piece = piece ^ np.uint16(0x8000)
+        data = piece.astype(piece.dtype.newbyteorder(">"), copy=False).tobytes()
+        is_last = start + _PIECE >= flat.size
+        yield (
+            data.ljust(_padded(pixels.nbytes) - start * pixels.itemsize, b"\0") if is_last else data
+        )
 
 
-def _summed(cards: tuple[str, ...], data: bytes) -> bytes:
-    data_sum = _sum32(data)
+def _summed(cards: tuple[str, ...], data_sum: int) -> bytes:
     cards += (card("DATASUM", str(data_sum), "data unit checksum"),)
     blank = _header_bytes((*cards, card("CHECKSUM", _ZERO_SUM, "HDU checksum")))
     total = _sum32(blank, data_sum)

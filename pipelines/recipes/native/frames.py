@@ -13,7 +13,10 @@ from .cards import Header
 from .errors import IllegalInputError, IncompatibleInputError, KeywordMissingError
 from .fitsfile import FitsFile, Hdu, open_fits
 
-STRIP_BYTES = 32 * 2**20
+# More is slower: strips of all frames together should stay near the processor's cache.
+STRIP_BYTES = 4 * 2**20
+_MOST_OVERSCAN = 2**17
+_SPREAD = 64
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Detector:
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Read rows of the light-sensitive area, in the file's own type, without BZERO."""
         full = self._read(self.area.top + start, self.area.top + stop)
-        return full[:, self.area.left : self.area.right].astype(self.native)
+        return full[:, self._lit].astype(self.native)
 
     def pixels(self) -> NDArray[np.float32]:
         """Read the whole light-sensitive area in ADU."""
@@ -52,10 +55,24 @@ class Detector:
         return pixels
 
     def overscan(self) -> NDArray[np.float64] | None:
-        """Give all pixels left and right of the light-sensitive area in ADU, None without any."""
-        full = self._read(self.area.top, self.area.bottom)
-        sides = np.hstack([full[:, : self.area.left], full[:, self.area.right :]])
-        return sides.astype(np.float64) + self.hdu.zero if sides.size else None
+        """Give pixels left and right of the light-sensitive area in ADU, None without any.
+
+        Of a large detector these are some 130,000 from strips spread evenly over the rows: with a
+        read noise of 3 ADU they fix the level to 0.01 ADU.
+        """
+        rows, columns = self.area.shape
+        per_row = self.shape[1] - columns
+        if not per_row:
+            return None
+        taken = [
+            np.delete(self._read(self.area.top + start, self.area.top + stop), self._lit, axis=1)
+            for start, stop in spread(rows, per_row, _MOST_OVERSCAN)
+        ]
+        return np.concatenate(taken).astype(np.float64) + self.hdu.zero
+
+    @property
+    def _lit(self) -> slice:
+        return slice(self.area.left, self.area.right)
 
     @property
     def native(self) -> np.dtype[Any]:
@@ -204,3 +221,13 @@ def strips(
     for start in range(0, height, step):
         stop = min(start + step, height)
         yield slice(start, stop), [detector.rows(start, stop) for detector in detectors]
+
+
+def spread(rows: int, width: int, most: int) -> Iterator[tuple[int, int]]:
+    """Choose rows [start, stop) that hold about `most` pixels: all, or strips spread evenly."""
+    if rows * width <= most:
+        yield 0, rows
+        return
+    height = max(1, most // (_SPREAD * width))
+    starts = np.linspace(0, rows - height, min(_SPREAD, rows // height)).astype(int)
+    yield from ((int(start), int(start) + height) for start in starts)

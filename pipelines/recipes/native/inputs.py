@@ -27,7 +27,8 @@ def read_set(recipe: Recipe, sof: Path) -> tuple[list[Frame], dict[str, Frame]]:
     if not frames:
         raise IllegalInputError(f"{sof.name}: no frame with the tag {recipe.kind}")
     check_alike(frames)
-    check_exposure_times(frames)
+    if not recipe.is_series:
+        check_exposure_times(frames)
     return frames, _calibrations(recipe, entries, sof)
 
 

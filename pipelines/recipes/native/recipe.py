@@ -49,6 +49,7 @@ class Stack:
     saturated: int
     calibrations: Mapping[str, Frame]
     parameters: Mapping[str, float]
+    exptimes_s: tuple[float, ...] = ()  # of each frame, for a series
 
     @property
     def name(self) -> str:
@@ -116,6 +117,8 @@ class Recipe:
     needs: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    libraries: tuple[str, ...] = ()  # modules it imports when it is called, and not before
+    is_series: bool = False  # its frames have many exposure times
 
 
 COMMON_PARAMETERS = (

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -275,4 +275,9 @@ def _noop_blocks(n: int) -> None:
     )
 
 
-PARTS = {"wait-for-worker": _wait_for_worker, "work": _work, "lay-out": _lay_out, "no-op": _noop}
+PARTS: dict[str, Callable[..., object]] = {
+    "wait-for-worker": _wait_for_worker,
+    "work": _work,
+    "lay-out": _lay_out,
+    "no-op": _noop,
+}

@@ -157,7 +157,7 @@ CHANGES: Mapping[str, Change] = {
     "light x1.2": scaled(lamp_adu_s=1.2),
     "gain x1.2": scaled(conad=1.2),
     "response x1.5": scaled(prnu=1.5),
-    "non-linearity x2": scaled(nonlinearity=2.0),
+    "non-linearity x2": scaled(nonlinear=2.0),
 }
 
 

@@ -116,7 +116,7 @@ ROWS = (
       for n in (1, 2, 3, 4)),
     Row("hawki_detector_noise", "QC GAIN CHIP1-INT1", "e-/ADU", BRIGHTER, "times", 1.0, 0.02),
     Row("hawki_linearity_analyse", "QC LIN EFF", "", NOTHING, "is",
-        lambda p: p.nonlinearity, 0.0005),
+        lambda p: p.nonlinear / 5, 0.0005),
     Row("hawki_linearity_analyse", "QC LIN EFF", "", BENT, "times", 2.0, 0.05),
     Row("hawki_linearity_analyse", "QC LIN COEF1", "ADU/s", NOTHING, "is", lamp, 0.005,
         is_relative=True),

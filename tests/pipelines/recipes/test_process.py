@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipelines.recipes import forked
 from pipelines.recipes.jobs import environment
 from pipelines.recipes.process import (
     KILLED_BY_TIMEOUT,
@@ -19,18 +21,28 @@ from pipelines.recipes.process import (
 )
 
 ROOT = Path(__file__).resolve().parents[3]
+FORKED = [sys.executable, "-m", "pipelines.recipes.native", "hcm_bias", "in.sof"]
+OPTIONS: dict[str, Any] = {
+    "timeout_s": 10.0,
+    "memory_mb": 1000,
+    "on_start": lambda _: None,
+    "on_beat": lambda: None,
+}
 
 
-def run(tmp_path, script, **changes):
-    options = {
-        "cwd": tmp_path,
-        "env": environment(tmp_path),
-        "timeout_s": 10.0,
-        "memory_mb": 1000,
-        "on_start": lambda _: None,
-        "on_beat": lambda: None,
-    }
-    return run_limited(["sh", "-c", script], **(options | changes)).code
+@pytest.fixture(params=["process", "fork"])
+def run(request, tmp_path, monkeypatch):
+    """Run a shell script within limits, as a program or in a fork; return how it ended."""
+
+    def as_program(script, **changes):
+        return run_limited(["sh", "-c", script], **(OPTIONS | here | changes))
+
+    def as_fork(script, **changes):
+        monkeypatch.setattr(forked, "main", lambda _: os.execvp("sh", ["sh", "-c", script]))  # noqa: S606
+        return forked.run_limited(FORKED, **(OPTIONS | here | changes))
+
+    here = {"cwd": tmp_path, "env": environment(tmp_path)}
+    return as_program if request.param == "process" else as_fork
 
 
 def alive(pid):
@@ -57,8 +69,8 @@ def until(question, timeout_s=10):
         ("kill $$", 143),
     ],
 )
-def test_the_exit_code_is_that_of_a_shell(tmp_path, script, code):
-    assert run(tmp_path, script) == code
+def test_the_exit_code_is_that_of_a_shell(run, script, code):
+    assert run(script).code == code
 
 
 CHILDREN = "sleep 300 & echo $! > child; sleep 300 & echo $! >> child; "
@@ -68,35 +80,35 @@ def children(tmp_path):
     return [int(pid) for pid in (tmp_path / "child").read_text().split()]
 
 
-def test_out_of_time_the_whole_group_is_ended(tmp_path):
-    assert run(tmp_path, CHILDREN + "sleep 300", timeout_s=0.5) == KILLED_BY_TIMEOUT
+def test_out_of_time_the_whole_group_is_ended(run, tmp_path):
+    assert run(CHILDREN + "sleep 300", timeout_s=0.5).code == KILLED_BY_TIMEOUT
     for pid in children(tmp_path):
         until(lambda pid=pid: not alive(pid), 2)
 
 
-def test_a_program_that_shrugs_at_signals_is_ended_too(tmp_path):
+def test_a_program_that_shrugs_at_signals_is_ended_too(run):
     started = time.monotonic()
-    assert run(tmp_path, "trap '' TERM INT HUP; sleep 300", timeout_s=0.3) == KILLED_BY_TIMEOUT
+    assert run("trap '' TERM INT HUP; sleep 300", timeout_s=0.3).code == KILLED_BY_TIMEOUT
     assert time.monotonic() - started < 3
 
 
-def test_what_a_program_leaves_running_is_ended_with_it(tmp_path):
-    assert run(tmp_path, CHILDREN + "exit 0") == 0
+def test_what_a_program_leaves_running_is_ended_with_it(run, tmp_path):
+    assert run(CHILDREN + "exit 0").code == 0
     for pid in children(tmp_path):
         until(lambda pid=pid: not alive(pid), 2)
 
 
-def test_a_run_that_is_no_longer_ours_is_stopped(tmp_path):
+def test_a_run_that_is_no_longer_ours_is_stopped(run, tmp_path):
     def fenced():
         raise FencedError
 
     with pytest.raises(FencedError):
-        run(tmp_path, CHILDREN + "sleep 300", on_beat=fenced)
+        run(CHILDREN + "sleep 300", on_beat=fenced)
     for pid in children(tmp_path):
         until(lambda pid=pid: not alive(pid), 2)
 
 
-def test_a_start_that_cannot_be_recorded_leaves_nothing_running(tmp_path):
+def test_a_start_that_cannot_be_recorded_leaves_nothing_running(run):
     seen = []
 
     def fail(process):
@@ -104,35 +116,32 @@ def test_a_start_that_cannot_be_recorded_leaves_nothing_running(tmp_path):
         raise RuntimeError("the database is gone")
 
     with pytest.raises(RuntimeError):
-        run(tmp_path, "sleep 300", on_start=fail)
+        run("sleep 300", on_start=fail)
     assert not alive(seen[0])
 
 
 def test_memory_is_limited(tmp_path):
-    code = run(tmp_path, f"exec {sys.executable} -c 'x = bytearray(900_000_000)'", memory_mb=500)
-    assert code != 0
+    hog = [sys.executable, "-c", "x = bytearray(900_000_000)"]
+    here = {"cwd": tmp_path, "env": environment(tmp_path)}
+    assert run_limited(hog, **(OPTIONS | here | {"memory_mb": 500})).code != 0
     assert "MemoryError" in (tmp_path / "terminal.log").read_text()
 
 
 def test_the_memory_a_program_took_is_told(tmp_path):
-    script = (
-        f"exec {sys.executable} -c 'x = bytes(700_000_000)[::4096]; import time; time.sleep(.3)'"
-    )
     ended = run_limited(
-        ["sh", "-c", script.replace("bytes(700_000_000)", "(b\"x\" * 700_000_000)")],
-        cwd=tmp_path, env=environment(tmp_path), timeout_s=10.0, memory_mb=2000,
-        on_start=lambda _: None, on_beat=lambda: None,
+        [sys.executable, "-c", "x = b'x' * 700_000_000"],
+        cwd=tmp_path, env=environment(tmp_path), **(OPTIONS | {"memory_mb": 2000}),
     )  # fmt: skip
     assert ended.code == 0
     assert ended.peak_mb is not None
     assert 660 < ended.peak_mb < 800
 
 
-def test_a_program_sees_nothing_of_whoever_started_it(tmp_path, monkeypatch):
+def test_a_program_sees_nothing_of_whoever_started_it(run, tmp_path, monkeypatch):
     monkeypatch.setenv("HCM_SECRET_KEY", "hush")
     monkeypatch.setenv("DATABASE_URL", "postgres://hush")
     monkeypatch.setenv("PYTHONWARNINGS", "error")
-    assert run(tmp_path, "env; cat") == 0
+    assert run("env; cat").code == 0
     said = (tmp_path / "terminal.log").read_text()
     assert "hush" not in said
     assert "PYTHONWARNINGS" not in said
@@ -189,18 +198,27 @@ def test_the_start_of_a_process_is_read_whatever_its_name(tmp_path):
 PARENT = """
 import os, sys
 from pathlib import Path
-from pipelines.recipes.process import run_limited
+from pipelines.recipes import forked, process
 here = Path(sys.argv[1])
-run_limited(
-    ["sleep", "300"], cwd=here, env={"PATH": os.environ["PATH"]}, timeout_s=300, memory_mb=1000,
+forked.main = lambda arguments: os.execvp("sleep", ["sleep", "300"])
+{start}(
+    {argv}, cwd=here, env={{"PATH": os.environ["PATH"]}}, timeout_s=300, memory_mb=1000,
     on_start=lambda process: (here / "recipe").write_text(str(process.pid)), on_beat=lambda: None,
 )
 """
 
 
-@pytest.mark.needs("setpriv")
-def test_a_recipe_ends_when_its_worker_is_killed(tmp_path):
-    worker = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], cwd=ROOT)
+@pytest.mark.parametrize(
+    ("start", "argv"),
+    [
+        pytest.param("process.run_limited", ["sleep", "300"], marks=pytest.mark.needs("setpriv")),
+        ("forked.run_limited", FORKED),
+    ],
+    ids=["process", "fork"],
+)
+def test_a_recipe_ends_when_its_worker_is_killed(tmp_path, start, argv):
+    parent = PARENT.format(start=start, argv=argv)
+    worker = subprocess.Popen([sys.executable, "-c", parent, str(tmp_path)], cwd=ROOT)
     try:
         until((tmp_path / "recipe").exists)
         until(lambda: (tmp_path / "recipe").read_text())
@@ -211,3 +229,16 @@ def test_a_recipe_ends_when_its_worker_is_killed(tmp_path):
         worker.kill()
         worker.wait()
     until(lambda: not alive(recipe))
+
+
+def test_a_child_is_waited_for_without_the_kernels_help_too(run, monkeypatch):
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    beats = []
+    ended = run("sleep 1.2; exit 3", on_beat=lambda: beats.append(1))
+    assert (ended.code, beats) == (3, [1])
+
+
+def test_the_peak_memory_is_told(run):
+    quiet = run("exit 0").peak_mb
+    loud = run(f"exec {sys.executable} -c 'x = bytearray(b\"x\") * 700_000_000'").peak_mb
+    assert 0 < quiet < 660 < loud < 1000

@@ -120,6 +120,7 @@ def process_claimed(block):
     from pipelines.services import process
 
     resolved = process._resolve(block, timezone.now())
+    assert isinstance(resolved, process._Resolved)
     return process._claim(block, resolved, timezone.now())
 
 
@@ -205,7 +206,9 @@ def test_a_database_away_for_a_moment_ends_no_recipe(bias, monkeypatch):
 
     monkeypatch.setattr(attempts, "_mine", away)
     monkeypatch.setattr(connection, "close", lambda: None)
+    heart.looked_s -= attempts.LOOK_S
     heart.beat()
+    heart.looked_s -= attempts.LOOK_S
     heart.renewed_s -= settings.HCM_LEASE_S + 1
     with pytest.raises(FencedError):
         heart.beat()

@@ -5,7 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.simulator.detector import SATURATION, Chip, Light, Physics, expose, hot_rates
+from pipelines.simulator.detector import (
+    NONLINEAR_AT_ADU,
+    NONLINEAR_PIXEL,
+    SATURATION,
+    Chip,
+    Light,
+    Physics,
+    expose,
+    hot_rates,
+    line_positions,
+)
 
 CHIP = Chip("CHIP1", nx=300, ny=200, prescan=20, overscan=10)
 PHYSICS = Physics(bias_adu=1000.0, ron_adu=3.0, conad=0.8)
@@ -107,3 +117,47 @@ def test_the_noise_of_a_frame_depends_on_its_name_and_nothing_else():
 
     assert np.array_equal(first, frame(name="a"))
     assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.02
+
+
+LAMP = Light(exptime_s=8.0, lamp_on=True)
+
+
+def test_a_response_that_bends_misses_its_part_of_the_light():
+    straight = replace(PHYSICS, lamp_adu_s=2500.0)
+    light = np.median(lit(frame(straight, LAMP))) - 1000
+    bent = np.median(lit(frame(replace(straight, nonlinear=0.05), LAMP))) - 1000
+
+    assert 1 - bent / light == pytest.approx(0.05 * light / NONLINEAR_AT_ADU, rel=0.03)
+
+
+def test_some_pixels_bend_more_and_stay_where_they_are():
+    straight = replace(PHYSICS, lamp_adu_s=2500.0)
+
+    def bent(n, name):
+        physics = replace(straight, nonlinear_pixels=n)
+        missing = 1 - lit(frame(physics, LAMP, name)) / lit(frame(straight, LAMP, name))
+        return set(np.flatnonzero(missing > 0.5 * NONLINEAR_PIXEL * 20_000 / NONLINEAR_AT_ADU))
+
+    assert len(bent(30, "a")) == 30
+    assert bent(30, "a") == bent(30, "b") < bent(45, "a")
+
+
+def test_a_full_well_holds_no_more():
+    pixels = lit(frame(replace(PHYSICS, lamp_adu_s=9000.0, full_well_adu=30_000.0), LAMP))
+
+    assert np.median(pixels) == pytest.approx(31_000, abs=1)
+    assert pixels.std() == pytest.approx(3, rel=0.1)
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.0])
+def test_arc_lines_are_where_they_are_said_to_be(shift):
+    physics = replace(PHYSICS, arc_lines=6, arc_adu_s=500.0, line_fwhm_px=3.0, line_shift_px=shift)
+    spectrum = lit(frame(physics, LAMP)).mean(axis=0) - 1000
+
+    for place in line_positions(CHIP, physics):
+        near = slice(round(place) - 5, round(place) + 6)
+        weights = spectrum[near] - spectrum.min()
+        columns = np.arange(CHIP.nx)[near]
+        assert (weights * columns).sum() / weights.sum() == pytest.approx(place, abs=0.05)
+    moved = replace(physics, line_shift_px=shift + 1)
+    assert line_positions(CHIP, moved) - line_positions(CHIP, physics) == pytest.approx(1.0)

@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from pipelines.domain import oca
 from pipelines.recipes.native.fitsfile import open_fits
+from pipelines.simulator.detector import NONLINEAR_AT_ADU
 from pipelines.simulator.frames import frames_of, simulate_frames, truth_of
 from pipelines.simulator.patterns import N_ORDERS, N_SLICES, SLICE_WIDTH_PX, pattern
 from tests.conftest import cannot_run
@@ -100,7 +101,9 @@ def test_each_frame_has_its_own_exposure_time_and_light(tmp_path):
     truth = truth_of(lamp)["CHIP1"]
     straight = truth.lamp_adu_s * 8.0
     seen = np.median(fits.getdata(paths[1], 1)) - truth.bias_adu
-    assert seen == pytest.approx(straight * (1 - truth.nonlinearity * straight / 1e4), rel=0.001)
+    assert seen == pytest.approx(
+        straight * (1 - truth.nonlinear * straight / NONLINEAR_AT_ADU), rel=0.001
+    )
     assert lamp.duration(2.0).total_seconds() == pytest.approx(18 + 4.217)
 
 

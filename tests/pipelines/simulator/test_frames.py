@@ -21,6 +21,8 @@ MUSE = Template("MUSE", "BIAS", START, 3, "SCI1.0")
 ALL = [
     pytest.param(CCDCAM, id="CCDCAM"),
     pytest.param(replace(CCDCAM, kind="FLAT", exptime_s=4.0, filter_name="V"), id="CCDCAM flat"),
+    pytest.param(replace(CCDCAM, kind="ARC", exptime_s=20.0), id="CCDCAM arc"),
+    pytest.param(replace(CCDCAM, kind="PTC", exptimes_s=(0.0, 1.0, 2.0)), id="CCDCAM series"),
     pytest.param(BLUE, id="UVES blue"),
     pytest.param(RED, id="UVES red"),
     pytest.param(MUSE, id="MUSE"),
@@ -200,3 +202,21 @@ def test_the_dark_current_is_the_same_in_both_read_modes():
 
     assert slow.dark_e_h == fast.dark_e_h
     assert slow.ron_adu < fast.ron_adu
+
+
+def test_the_frames_of_a_series_are_exposed_one_after_the_other(tmp_path):
+    template = replace(CCDCAM, kind="PTC", exptimes_s=(0.0, 5.0, 20.0), filter_name="V")
+    headers = [fits.getheader(path) for path in written(template, tmp_path)]
+
+    assert [header["EXPTIME"] for header in headers] == [0.0, 5.0, 20.0]
+    starts = [header["MJD-OBS"] * 86400 for header in headers]
+    assert np.diff(starts) == pytest.approx([30.0, 35.0], abs=0.01)
+    assert template.duration(30.0).total_seconds() == pytest.approx(4.217 + 25 + 90)
+
+
+def test_an_arc_says_which_wavelength_is_where(tmp_path):
+    path = written(replace(CCDCAM, kind="ARC", exptime_s=20.0), tmp_path)[0]
+    header = fits.getheader(path, "CHIP1")
+
+    assert (header["CTYPE1"], header["CUNIT1"]) == ("WAVE", "nm")
+    assert (header["CRVAL1"], header["CDELT1"], header["CRPIX1"]) == (500.0, 0.05, 11.0)

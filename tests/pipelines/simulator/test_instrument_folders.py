@@ -65,9 +65,9 @@ def test_the_native_recipes_make_what_the_folder_promises():
 
 
 @pytest.mark.parametrize("instrument", NAMES)
-def test_every_action_that_is_executed_is_defined_and_takes_three_frames(instrument):
+def test_every_action_that_is_executed_is_defined_and_says_how_many_frames_it_takes(instrument):
     text = rules(instrument)
-    executed = re.findall(r"minRet = 3;\s*select execute\((\w+)\)", text)
+    executed = re.findall(r"minRet = \d+;\s*select execute\((\w+)\)", text)
     actions = [name for name in re.findall(r"action (\w+)", text) if "SCIENCE" not in name]
 
     assert executed
@@ -132,7 +132,7 @@ def test_reports_show_series_that_exist(instrument):
     known = columns(instrument)
     reports = read(instrument, "reports")["reports"]
 
-    assert 2 <= len(reports) <= 4
+    assert 2 <= len(reports) <= 6
     for report in reports:
         assert report["group"] in {"bias_dark", "read_noise", "flat_lamp"}
         assert len(report["tutorial"]) > 300

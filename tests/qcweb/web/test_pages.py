@@ -123,7 +123,7 @@ def test_the_first_page_says_what_is_late(night, see):
         ("/reports/FORS2/bias_level/", 404, "See the list of reports."),
         (f"{REPORT}figures/9/", 404, "panels 1 to 4"),
         (f"{REPORT}figures/0/", 404, "panels 1 to 4"),
-        ("/qc1/fors2_bias/", 404, "Known are ccdcam_bias"),
+        ("/qc1/fors2_bias/", 404, "Known are ccdcam_arc"),
         ("/nowhere/", 404, "Start from the first page"),
         (f"{NIGHT}?show=blue", 400, "Known are all, successful"),
         (f"{NIGHT}?sort=colour", 400, "Known are index, ab_name"),

@@ -147,7 +147,9 @@ def test_a_preview_tells_the_truth_in_numbers(night):
 def test_the_difference_is_from_the_previous_certified_one(night, take, tmp_path):
     take(taken(tmp_path / "later", later(BIAS, 1)))
     run_to_rest()
-    newest = AssociationBlock.objects.order_by("-mjd_obs").first()
+    newest = AssociationBlock.objects.order_by("mjd_obs").last()
+    assert newest is not None
+    assert newest.current_attempt is not None
     product = newest.current_attempt.products.get()
     before = previous_certified(newest, product)
     assert before == night["green"].current_attempt.products.get()

@@ -69,7 +69,7 @@ def test_starting_it_imports_neither_astropy_nor_django():
     ("arguments", "words"),
     [
         pytest.param([], "expected a recipe and a set of frames", id="nothing"),
-        pytest.param(["hcm_arc", "a.sof"], "no recipe 'hcm_arc'; there are hcm_bias", id="recipe"),
+        pytest.param(["hcm_sky", "a.sof"], "no recipe 'hcm_sky'; there are hcm_bias", id="recipe"),
         pytest.param(["hcm_bias", "a.sof", "--verbose"], "expected --name=value", id="no value"),
         pytest.param(["hcm_bias", "a.sof", "--kappa=3"], "hcm_bias knows", id="parameter"),
         pytest.param(["hcm_bias", "a.sof", "--min-frames=two"], "expected a number", id="text"),

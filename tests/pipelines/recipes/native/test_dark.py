@@ -62,6 +62,20 @@ def test_cosmic_hits_are_neither_hot_nor_dark_current(tmp_path):
     assert stormy["DARK CURRENT"] == pytest.approx(calm["DARK CURRENT"], rel=0.03)
 
 
+def test_cosmic_hits_of_a_single_dark_are_counted(tmp_path):
+    bias = master_bias(tmp_path)
+    calm = frames(DARK, tmp_path / "calm", physics(DARK, cosmics_per_hour=0.0))
+    stormy = frames(DARK, tmp_path / "stormy", physics(DARK, cosmics_per_hour=900.0))
+    outcome = reduce("hcm_dark", [*stormy, bias], tmp_path / "out")
+    without, having = (fits.getdata(paths[0][0], "CHIP1").astype(float) for paths in (calm, stormy))
+    hit = np.count_nonzero(having - without > 300)
+
+    assert hit > 100
+    assert outcome.qc("master_dark.fits", "CHIP1")["DARK NCOSMIC"] == pytest.approx(hit, rel=0.05)
+    quiet = reduce("hcm_dark", [*calm, bias], tmp_path / "quiet")
+    assert quiet.qc("master_dark.fits", "CHIP1")["DARK NCOSMIC"] <= 2
+
+
 def test_the_exposure_time_decides_what_is_hot(tmp_path):
     template = replace(DARK, exptime_s=60.0)
     chip = CAMERAS["CCDCAM"].chips(template)[0]

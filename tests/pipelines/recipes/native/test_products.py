@@ -71,7 +71,8 @@ def test_every_measurement_has_its_unit_in_the_comment(made):
 
     assert comments["ESO QC DARK CURRENT"].startswith("[e-/h/pix]")
     assert comments["ESO QC DARK RON"].startswith("[ADU]")
-    assert len(comments) == 6
+    assert comments["ESO QC DARK NCOSMIC"].startswith("[")
+    assert len(comments) == 7
     assert all(comment.startswith("[") for comment in comments.values())
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipelines.recipes.native.frames import open_frame
+from pipelines.recipes.native.frames import STRIP_BYTES, open_frame
 from pipelines.recipes.native.stack import combine, median_network, median_of
-from tests.pipelines.recipes.native.running import noisy, plain_frame
+from tests.pipelines.recipes.native.running import noisy, plain_frame, reduce
 
 KINDS = st.sampled_from(["uint8", "int16", "uint16", "int32", "float32"])
 
@@ -66,3 +66,17 @@ def test_memory_does_not_grow_with_the_number_of_frames(many):
     stack_bytes = 24 * 300 * 400 * 2
     assert all_of_them < 1.3 * few
     assert all_of_them < stack_bytes / 3
+
+
+def test_nor_does_that_of_a_whole_master_bias_with_measurements_and_file(tmp_path):
+    shape = (700, 600)
+    sent = [(plain_frame(tmp_path / f"{i:02}.fits", noisy(shape, i)), "BIAS") for i in range(24)]
+    reduce("hcm_bias", sent[:3], tmp_path / "first")  # imports, and what is cached once
+
+    tracemalloc.start()
+    assert reduce("hcm_bias", sent, tmp_path / "out").exit_code == 0
+    _, highest = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    master_bytes, stack_bytes = 700 * 600 * 4, 24 * 700 * 600 * 2
+    assert highest < master_bytes + 3 * STRIP_BYTES < 0.8 * stack_bytes
