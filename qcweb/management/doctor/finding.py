@@ -59,7 +59,9 @@ def run(name: str, check: Check) -> Iterator[Finding]:
         yield from check()
     except Exception as error:  # noqa: BLE001  a doctor that falls ill helps nobody
         said = f"{type(error).__name__}: {error}".splitlines()[0]
-        yield fail(name, f"could not be looked at: {said}", _AFTER.get(name, "See the lines above."))
+        yield fail(
+            name, f"could not be looked at: {said}", _AFTER.get(name, "See the lines above.")
+        )
 
 
 _AFTER = {
