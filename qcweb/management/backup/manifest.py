@@ -102,7 +102,9 @@ def read_manifest(content: bytes) -> Manifest:
                 "Restore it with the version that made it, or a later one."
             )
         manifest = Manifest(**found)
-        manifest.files = {name: (int(n), str(digest)) for name, (n, digest) in found["files"].items()}
+        manifest.files = {
+            name: (int(n), str(digest)) for name, (n, digest) in found["files"].items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupError("The file is no backup: its manifest cannot be read.") from error
     unknown = sorted({*manifest.migrations} - known_migrations() - _of_others(manifest))

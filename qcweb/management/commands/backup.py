@@ -33,4 +33,6 @@ class Command(DatabaseCommand):
         except OSError as error:
             raise CommandError(f"{error.filename or target}: {error.strerror}") from error
         self.stdout.write(f"{target}: {note.said}")
-        self.stdout.write("Whoever can read it has the site's secret key. Raw frames are not in it.")
+        self.stdout.write(
+            "Whoever can read it has the site's secret key. Raw frames are not in it."
+        )

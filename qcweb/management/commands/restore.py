@@ -71,7 +71,9 @@ def _refuse_if_alive() -> None:
     except DatabaseError:  # no tables yet
         return
     if names:
-        raise BackupError(f"Workers are alive: {', '.join(names)}. Stop web, workers and beat first.")
+        raise BackupError(
+            f"Workers are alive: {', '.join(names)}. Stop web, workers and beat first."
+        )
 
 
 def _refuse_if_there(root: Path, *, force: bool) -> None:
