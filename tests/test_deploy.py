@@ -27,9 +27,8 @@ def test_the_compose_file_has_the_services_of_a_site():
         assert services[name]["environment"]["HCM_DATA_DIR"] == "/data"
         assert services[name]["volumes"] == ["data:/data"]
         assert set(services[name]["depends_on"]) == {"db", "broker"}
-    assert {one.name for one in CELERY_TASK_QUEUES} == set(
-        re.search(r"-Q (\S+)", services["worker"]["command"])[1].split(",")
-    )
+    (queues,) = re.findall(r"-Q (\S+)", services["worker"]["command"])
+    assert {one.name for one in CELERY_TASK_QUEUES} == set(queues.split(","))
     assert services["web"]["ports"] == ["127.0.0.1:8000:8000"]
 
 

@@ -3,17 +3,22 @@
 import datetime as dt
 import io
 import json
+import os
+import shutil
 import stat
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from pipelines.models import Chore, Instrument
 from pipelines.services.workers import say_alive
 from qcweb import tasks
+from qcweb.celery import app
 from qcweb.management.doctor import places, recipes, services
 from qcweb.management.doctor.finding import Level, run
 
@@ -27,7 +32,7 @@ def examine(*words):
     try:
         call_command("doctor", *words, stdout=out)
     except SystemExit as error:
-        status = error.code
+        status = int(error.code or 0)
     return out.getvalue(), status
 
 
@@ -69,8 +74,8 @@ def test_a_stale_sweep_and_another_version_are_seen(healthy):
 
 
 def test_a_broker_that_does_not_answer_is_a_finding(settings, monkeypatch):
-    monkeypatch.setattr(services.app.conf, "broker_read_url", None)
-    monkeypatch.setattr(services.app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(app.conf, "broker_read_url", None)
+    monkeypatch.setattr(app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
     (found,) = run("broker", services.broker)
     assert found.level == Level.FAIL
     assert "Is CELERY_BROKER_URL right" in found.todo
@@ -88,7 +93,7 @@ def test_a_check_that_breaks_is_a_finding_of_one_line():
 
 
 def test_migrations_that_are_left_are_counted(monkeypatch):
-    monkeypatch.setattr(services.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [1, 2])
     found = list(services.database())
     assert levels(found, "migrations") == {Level.FAIL}
     assert levels(found, "database") == {Level.OK}
@@ -102,7 +107,7 @@ def test_migrations_that_are_left_are_counted(monkeypatch):
     ids=["room", "five per cent", "eight GB", "one per cent", "half a GB"],
 )  # fmt: skip
 def test_a_full_disk_is_seen(monkeypatch, disk, level):
-    monkeypatch.setattr(places.shutil, "disk_usage", lambda _: disk)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk)
     assert levels(places.directories(), "data directory") == {level}
 
 
@@ -126,7 +131,7 @@ def test_clocks_that_differ_are_seen(seconds, level):
 def test_recipes_that_are_missing_fail(instruments, monkeypatch):
     monkeypatch.setattr(recipes, "find_esorex", lambda: None)
     Instrument.objects.filter(name="CCDCAM").update(recipes={"hcm_magic": {}})
-    monkeypatch.setattr(recipes.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     found = list(recipes.recipes())
     assert [one.level for one in found] == [Level.WARN] * 2 + [Level.FAIL] * 3
     assert "hcm_magic" in found[2].said
@@ -175,6 +180,6 @@ def test_a_secret_that_others_can_read_fails(settings, tmp_path):
 
 
 def test_a_database_file_that_cannot_be_written_fails(monkeypatch):
-    monkeypatch.setattr(services.os, "access", lambda path, _mode: False)
-    monkeypatch.setitem(services.connection.settings_dict, "NAME", str(Path.cwd()))
+    monkeypatch.setattr(os, "access", lambda path, _mode: False)
+    monkeypatch.setitem(connection.settings_dict, "NAME", str(Path.cwd()))
     assert {one.level for one in services._file()} == {Level.FAIL}

@@ -59,6 +59,11 @@ except DatabaseError as error:
 READ = {"HCM_ANONYMOUS_READ": "1", "HCM_DEBUG": "1"}
 
 
+def answer(site, code):
+    """Run code in a site's shell; return what it assigns to `out`."""
+    return site.json(code)
+
+
 def refused(site, *words):
     """Run a command that must fail in words; return them."""
     done = subprocess.run(
@@ -96,8 +101,8 @@ def test_what_was_backed_up_comes_back_and_a_bad_file_costs_nothing(tmp_path, ki
         frames = taken(
             tmp_path / "frames", BIAS, with_defect(FAST_BIAS, chip="CHIP2", ron_factor=1.4)
         )
-        assert site.json(PROCESS.format(frames=frames))
-        before = site.json(FACTS)
+        assert answer(site, PROCESS.format(frames=frames))
+        before = answer(site, FACTS)
         assert min(before["counts"]) > 0
         assert set(before["answers"]) == {200}
         file = tmp_path / "hcm.tar"
@@ -106,16 +111,16 @@ def test_what_was_backed_up_comes_back_and_a_bad_file_costs_nothing(tmp_path, ki
         assert "is there already" in refused(site, "backup", str(file))
 
         assert other.run("restore", str(file)).count("rows") == 0
-        assert other.json(FACTS) == before
-        assert "a certification is history" in other.json(REFUSED)
+        assert answer(other, FACTS) == before
+        assert "a certification is history" in answer(other, REFUSED)
         assert (other.data_dir / "secret_key").stat().st_mode & 0o077 == 0
         _bad_files_change_nothing(other, file, tmp_path, before)
 
-        other.json("from pipelines.models import Act\nfrom django.contrib.auth.models import User\n"
+        answer(other, "from pipelines.models import Act\nfrom django.contrib.auth.models import User\n"
                    "User.objects.create_user('after')\nout = 1")  # fmt: skip
         assert "There is an installation already" in refused(other, "restore", str(file))
         said = other.run("restore", "--force", str(file))
-        assert other.json(FACTS) == before
+        assert answer(other, FACTS) == before
         kept = next(other.data_dir.glob("replaced-*/products"))
         assert str(kept.parent) in said
         assert list(kept.parent.glob("database.pgdump" if kind == "postgresql" else "*.sqlite3"))
@@ -142,7 +147,7 @@ def _bad_files_change_nothing(other, file, folder, before):
         words = refused(other, "restore", "--force", str(bad))
         assert said in words, (name, words)
         assert "Nothing has changed." in words, name
-    assert other.json(FACTS) == before
+    assert answer(other, FACTS) == before
     assert list(other.data_dir.glob(".restore-*")) == []
 
 
@@ -151,10 +156,13 @@ def changed_manifest(source, target, **changes):
     with tarfile.open(source) as old, tarfile.open(target, "w") as new:
         for member in old:
             data = old.extractfile(member)
+            assert data is not None
             if member.name == "manifest.json":
                 content = json.dumps(json.load(data) | changes).encode()
-                member.size, data = len(content), io.BytesIO(content)
-            new.addfile(member, data)
+                member.size = len(content)
+                new.addfile(member, io.BytesIO(content))
+            else:
+                new.addfile(member, data)
     return target
 
 
@@ -166,13 +174,13 @@ def test_an_older_backup_is_brought_up_to_date_and_a_newer_one_refused(tmp_path)
         old.run("migrate", "-v", "0", app, *([name] if name else []))
     file = tmp_path / "old.tar"
     write = "from pathlib import Path\nfrom qcweb.management.backup.archive import write_backup\n"
-    migrations = old.json(f"{write}out = write_backup(Path('{file}')).migrations")
+    migrations = answer(old, f"{write}out = write_backup(Path('{file}')).migrations")
     assert "pipelines.0007_frames_and_folders" in migrations
     assert "pipelines.0008_work_under_control" not in migrations
 
     new = Site(tmp_path / "new", READ)
     new.run("restore", str(file))
-    assert "pipelines.0008_work_under_control" in new.json(FACTS)["migrations"]
+    assert "pipelines.0008_work_under_control" in answer(new, FACTS)["migrations"]
     for changes, said in (
         ({"migrations": ["pipelines.9999_tomorrow"], "version": "9.0"}, "made by version 9.0"),
         ({"format": 2}, "has format 2"),
@@ -188,7 +196,7 @@ def test_nothing_is_restored_below_workers_that_are_alive(tmp_path):
     site = Site(tmp_path / "site", READ)
     site.run("migrate", "-v", "0")
     site.run("backup", str(tmp_path / "hcm.tar"))
-    site.json("from pipelines.services.workers import say_alive\n"
+    answer(site, "from pipelines.services.workers import say_alive\n"
               "say_alive('host:1', queues=[], concurrency=1, version='')\nout = 1")  # fmt: skip
     said = refused(site, "restore", "--force", str(tmp_path / "hcm.tar"))
     assert "Workers are alive: host:1. Stop web, workers and beat first." in said

@@ -19,7 +19,7 @@ from .finding import Finding, fail, ok, warn
 
 # A database that takes longer (s) for nothing makes every page slow.
 SLOW_S = 0.05
-BROKER_S = 3.0
+BROKER_S = 3
 
 
 def database() -> Iterator[Finding]:
