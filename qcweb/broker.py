@@ -10,17 +10,44 @@ import logging
 import os
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
-from kombu.utils.json import dumps
+from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger(__name__)
+
+
+class _Listing:
+    """The messages of all queues as they were a moment ago, the oldest first."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, deque[str]] = {}
+        self.next_s = 0.0
+
+    def of(self, queue: str, folder: Path) -> deque[str]:
+        """Return the names of a queue's messages; looks again when there are none, not too often."""
+        found = self.queues.get(queue)
+        if not found and time.monotonic() >= self.next_s:
+            started = time.monotonic()
+            self._read(folder)
+            # A large directory is read for at most a fifth of the time.
+            self.next_s = time.monotonic() + 4 * (time.monotonic() - started)
+        return self.queues.setdefault(queue, deque())
+
+    def _read(self, folder: Path) -> None:
+        self.queues = {}
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208  names alone, and many
+            queue, dot, kind = name.partition(".")[2].rpartition(".")
+            if dot and kind == "msg":
+                self.queues.setdefault(queue, deque()).append(name)
 
 
 class Channel(filesystem.Channel):
@@ -38,12 +65,42 @@ class Channel(filesystem.Channel):
             raise ChannelError(f"Cannot add {target} to the queue: {error.strerror}.") from error
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
+        """Take the oldest message of a queue.
+
+        kombu lists the whole directory for each: with ten thousand waiting a message would cost ten
+        thousand names. One listing serves until it is used up.
+        """
+        waiting = self._listing.of(queue, Path(self.data_folder_in))
+        while waiting:
+            taken = self._take(Path(self.data_folder_in) / waiting.popleft())
+            if taken is None:
+                continue  # another worker was faster
+            try:
+                return loads(taken)
+            except ValueError as error:
+                # Whoever wrote it died over it. The sweep asks again for what it stood for.
+                logger.warning("a message of queue %s is unreadable and left out: %s", queue, error)
+        raise Empty
+
+    @staticmethod
+    def _take(message: Path) -> str | None:
+        """Return what a message says, and remove it; None when it is gone already."""
+        # One of two who rename it at the same time succeeds.
+        mine = message.with_name(f"{message.name}.{os.getpid()}.taken")
         try:
-            return super()._get(queue)
-        except ValueError as error:
-            # Whoever wrote it died over it. The sweep asks again for what it stood for.
-            logger.warning("a message of queue %s is unreadable and left out: %s", queue, error)
-            raise Empty from error
+            message.rename(mine)
+        except OSError:
+            return None
+        try:
+            return mine.read_text()
+        except OSError as error:
+            raise ChannelError(f"Cannot read {mine}: {error.strerror}.") from error
+        finally:
+            mine.unlink(missing_ok=True)
+
+    @cached_property
+    def _listing(self) -> "_Listing":
+        return _Listing()
 
     def get_table(self, exchange: str) -> Any:
         with self._locked():

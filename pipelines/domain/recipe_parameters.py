@@ -1,6 +1,7 @@
 """Parameters of recipes: what a recipe lets one choose, within which bounds."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -169,6 +170,21 @@ def parameter_from_dict(said: Mapping[str, Any]) -> RecipeParameter:
     )
 
 
+# Recipes that start programs, or write where a parameter says, are told so by nobody at a page.
+_COMMANDS = re.compile(r"\b(command|executable|shell|plotter|script)\b", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z0-9 _.,:+*()\[\]%@=-]*")
+
+
+def may_be_chosen(parameter: RecipeParameter) -> bool:
+    """Whether a person may give a parameter another value: not one that names a program to be run.
+
+    >>> may_be_chosen(RecipeParameter("plotter", "string", "no", description="Plots go there."))
+    False
+    """
+    name = parameter.name.replace("_", " ").replace(".", " ").replace("-", " ")
+    return not _COMMANDS.search(f"{name} {parameter.description}")
+
+
 def parse_value(parameter: RecipeParameter, text: str) -> ParameterValue:
     """Return the value that somebody typed for a parameter.
 
@@ -197,7 +213,7 @@ def parse_value(parameter: RecipeParameter, text: str) -> ParameterValue:
 def _of_type(parameter: RecipeParameter, text: str) -> ParameterValue:
     expected = {
         "bool": "true or false", "int": "a whole number", "double": "a number",
-        "string": "text without control characters",
+        "string": "letters, digits and . , : + - * ( ) [ ] % @ =, and no path",
     }[parameter.type]  # fmt: skip
     wrong = ValueError(f"{parameter.name} = {text!r}: expected {expected}")
     if parameter.type == "bool":
@@ -205,7 +221,8 @@ def _of_type(parameter: RecipeParameter, text: str) -> ParameterValue:
             raise wrong
         return text.lower() == "true"
     if parameter.type == "string":
-        if len(text) > 1000 or (text and not text.isprintable()):
+        # No path, no word of a shell: some recipes hand their strings on.
+        if len(text) > 1000 or not _PLAIN.fullmatch(text) or ".." in text:
             raise wrong
         return text
     try:

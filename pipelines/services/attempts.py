@@ -309,8 +309,6 @@ def _discard(attempt: Attempt, job_dir: Path) -> None:
 
 def log_of_job(job_dir: Path) -> str:
     """Return the end of a run's log, wherever it stands by now; what cannot be read says so."""
-    if not job_dir.exists():
-        return ""
     try:
         return jobs.read_job_log(job_dir)[-LOG_TAIL:]
     except OSError as error:

@@ -12,6 +12,7 @@ from pipelines.domain.recipe_parameters import (
     ParameterValue,
     RecipeParameter,
     argument_name,
+    may_be_chosen,
     parameter_from_dict,
     parse_value,
 )
@@ -52,12 +53,14 @@ def parameters_of(block: AssociationBlock) -> list[RecipeParameter]:
     """Return what one may choose for a block's recipe: as declared, else as the recipe says."""
     declared = block.instrument.recipes.get(block.recipe, {}).get("parameters", [])
     if declared:
-        return [parameter_from_dict(one) for one in declared]
-    if block.instrument.runner == Runner.NATIVE:
-        return native_parameters(block.recipe)
-    if not block.recipe:
-        return []
-    return list(_asked(block.instrument.pipeline, block.recipe))
+        known = [parameter_from_dict(one) for one in declared]
+    elif block.instrument.runner == Runner.NATIVE:
+        known = native_parameters(block.recipe)
+    else:
+        known = list(_asked(block.instrument.pipeline, block.recipe)) if block.recipe else []
+    # Some recipes list a parameter twice, once for each of their steps.
+    by_name = {one.name: one for one in reversed(known) if may_be_chosen(one)}
+    return list(reversed(by_name.values()))
 
 
 @lru_cache(maxsize=200)

@@ -58,6 +58,21 @@ def quantity(value: float | None) -> str:
 
 
 @register.filter
+def short(value: float | None) -> str:
+    """Write a number with four significant digits, where room is small.
+
+    >>> short(1001.4812), short(-0.00001234), short(65535.0), short(None)
+    ('1001', '−1.23e−05', '65535', '–')
+    """
+    if value is None:
+        return "–"
+    text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
+    if "e" in text:
+        text = f"{value:.2e}"
+    return text.replace("-", "−")
+
+
+@register.filter
 def interval(limits: tuple[float | None, float | None]) -> str:
     lower, upper = limits
     if lower is None and upper is None:

@@ -167,9 +167,24 @@ def make_board(
         make_row(indexes[block.pk], block, scores.get(block.pk), entries.get(block.pk), at)
         for block in blocks
     ]
+    _mark_held(rows)
     _fold(rows, indexes)
     counts = Counter(key for row in rows for key in row.filters)
     return Board(rows, counts)
+
+
+def _mark_held(rows: Sequence[BoardRow]) -> None:
+    """Say of waiting blocks that they are held; asked only where some wait."""
+    waiting = {
+        row.block.pk: row
+        for row in rows
+        if row.block.next_step == NextStep.PROCESS
+        and row.block.process_status != ProcessStatus.RUNNING
+    }
+    if waiting:
+        held = AssociationBlock.objects.filter(pk__in=waiting).held()
+        for pk in held.values_list("pk", flat=True):
+            waiting[pk].queue = "held"
 
 
 def latest_entries(block_ids: Iterable[int]) -> dict[int, Certification]:

@@ -2,6 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.xdist_group("browser")]
 
@@ -17,6 +18,7 @@ PAGES = {
     "report": "/reports/CCDCAM/read_noise/",
     "empty report": "/reports/UVES/bias_level/",
     "worklist": "/worklist/",
+    "work": "/work/",
     "tables": "/qc1/",
     "table": "/qc1/ccdcam_bias/",
     "reports": "/reports/",
@@ -123,7 +125,7 @@ def test_the_bar_has_room_for_a_long_name(visit, observatory, width):
 def test_the_wall_shows_instruments_and_what_needs_a_look_and_nothing_to_click(visit):
     page = visit(width=1920, height=1080).open("/")
     page.keyboard.press("w")
-    assert page.locator("body.wall").count() == 1
+    expect(page.locator("body.wall")).to_have_count(1)
     matrix = page.locator("table.matrix").bounding_box()
     assert matrix["width"] > 1000
     assert matrix["height"] > 200
@@ -132,7 +134,7 @@ def test_the_wall_shows_instruments_and_what_needs_a_look_and_nothing_to_click(v
     for hidden in (page.locator(".nav"), page.get_by_role("heading", name="Worklist")):
         assert not hidden.is_visible()
     page.keyboard.press("w")
-    assert page.locator("body.wall").count() == 0
+    expect(page.locator("body.wall")).to_have_count(0)
 
 
 def test_print_leaves_out_what_is_only_for_the_screen(visit, observatory):

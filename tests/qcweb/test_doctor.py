@@ -180,6 +180,7 @@ def test_a_secret_that_others_can_read_fails(settings, tmp_path):
 
 
 def test_a_database_file_that_cannot_be_written_fails(monkeypatch):
+    monkeypatch.setattr(connection, "vendor", "sqlite")
     monkeypatch.setattr(os, "access", lambda path, _mode: False)
     monkeypatch.setitem(connection.settings_dict, "NAME", str(Path.cwd()))
     assert {one.level for one in services._file()} == {Level.FAIL}

@@ -158,7 +158,7 @@ def _frames(scratch: Path, n: int, *, is_full: bool) -> Path:
     folder.mkdir(parents=True)
     for number in range(n):
         start = _START + timedelta(minutes=6 * number)
-        simulate_frames(replace(_BIAS, start=start), folder)
+        simulate_frames(replace(_BIAS, start=start, is_full_frame=is_full), folder)
     return folder
 
 

@@ -9,11 +9,15 @@ from pipelines.models import AssociationBlock, CalibrationLink, ProcessStatus, R
 from qcweb.web import looks
 from qcweb.web.graph import Edge, Graph, Node, line_between
 from qcweb.web.nightlines import NightLine
+from qcweb.web.previews import bars, line
 from qcweb.web.views.home import Cell
 from qcweb.web.views.plan import LOOKS as PLAN_LOOKS
 
 DAY = dt.date(2015, 2, 26)
 AT = dt.datetime(2015, 2, 27, 9, tzinfo=dt.UTC)
+
+
+COUNTS = [1, 6, 20, 60, 120, 160, 118, 64, 22, 5, 1]
 
 
 def patterns(request: HttpRequest) -> HttpResponse:
@@ -44,6 +48,10 @@ def patterns(request: HttpRequest) -> HttpResponse:
                 Cell("Dark", looks.tally(0, 0), "none", "", "2h", False),
                 Cell("Gain", looks.NO_DATA, "none", "", "22d", False),
                 None,
+            ],
+            "plots": [
+                ("histogram", "pv-bars", bars({"low": 994.0, "high": 1006.0, "counts": COUNTS})),
+                ("middle row", "pv-line", line([3.0, 4.0, 3.5, None, 4.5, 4.0, 5.0, 4.2])),
             ],
             "swatches": ["bg", "surface", "sunken", "ok", "ok-bg", "nok", "nok-bg", "nok-fill",
                          "warn", "warn-bg", "act", "act-bg", "human", "human-bg", "mute"],

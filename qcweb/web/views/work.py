@@ -49,6 +49,19 @@ class Field:
     def is_changed(self) -> bool:
         return self.value != self.usual
 
+    @property
+    def low(self) -> float | None:
+        return _bound(self.parameter.low)
+
+    @property
+    def high(self) -> float | None:
+        return _bound(self.parameter.high)
+
+
+def _bound(value: float | None) -> float | None:
+    """Return a bound as far as it is one: the largest whole number of a machine is none."""
+    return value if value is not None and abs(value) < 2**31 - 1 else None
+
 
 def _text(value: ParameterValue) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

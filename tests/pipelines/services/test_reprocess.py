@@ -78,6 +78,41 @@ def test_a_value_the_recipe_does_not_take_is_refused(night, typed, words):
         read_choices(night["BIAS"], typed)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a; touch PWNED",
+        "$(touch PWNED)",
+        "`id`",
+        "a|b",
+        "../x",
+        "/etc/passwd",
+        "a\nb",
+        "a'b",
+        'a"b',
+    ],
+)
+def test_a_text_that_could_be_a_command_or_a_path_is_refused(night, text):
+    block = night["BIAS"]
+    block.instrument.recipes["hcm_bias"]["parameters"] = [
+        {"name": "mode", "type": "string", "default": "fast"}
+    ]
+    with pytest.raises(ParameterError, match="no path"):
+        read_choices(block, {"mode": text})
+
+
+def test_a_parameter_that_names_a_program_is_not_offered(night):
+    block = night["BIAS"]
+    block.instrument.recipes["hcm_bias"]["parameters"] = [
+        {"name": "plotter", "type": "string", "default": "no", "description": "gnuplot or so"},
+        {"name": "kappa", "type": "double", "default": 3.0},
+        {"name": "kappa", "type": "double", "default": 5.0},
+    ]
+    assert [one.name for one in parameters_of(block)] == ["kappa"]
+    with pytest.raises(ParameterError, match="has no parameter plotter"):
+        read_choices(block, {"plotter": "sh"})
+
+
 def test_what_is_as_usual_is_not_chosen(night):
     assert read_choices(night["BIAS"], {"outlier-kappa": "8", "saturation": "60000"}) == {
         "saturation": 60000.0

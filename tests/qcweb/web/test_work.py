@@ -179,3 +179,13 @@ def test_a_degraded_block_can_be_run_again(states):
     assert fresh(block).process_status == ProcessStatus.QUEUED
     run_to_rest()
     assert (fresh(block).process_status, fresh(block).is_degraded) == ("SUCCESSFUL", True)
+
+
+def test_a_night_says_what_is_held_and_how_far_it_is(reader, night):
+    block = night["green"]
+    run_again([block], timezone.now(), None)
+    reader.post(f"/blocks/{block.ab_name}/act/", {"act": "hold", "reason": "the lamp is off"})
+    page = parse(reader.get(f"/nights/CCDCAM/{block.night}/")).text
+    assert "held" in page
+    assert "2 of 3 done, 1 queued" in page
+    assert "the lamp is off" in parse(reader.get(f"/blocks/{block.ab_name}/")).text
