@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from hmac import compare_digest
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -31,6 +32,8 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "logout": (None, Access.OPEN),
     "patterns": (Access.OPEN, None),
     "health": (Access.OPEN, None),
+    # Or the token of HCM_METRICS_TOKEN: a Prometheus has no login.
+    "metrics": (Access.READ, None),
     "nights": (Access.READ, None),
     "night": (Access.READ, None),
     "frames": (Access.READ, None),
@@ -49,6 +52,8 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "frame-hide": (None, Access.CERTIFY),
     "plans": (Access.READ, None),
     "plan": (Access.READ, None),
+    "monitor": (Access.READ, None),
+    "monitor-act": (None, Access.CERTIFY),
     "search": (Access.READ, None),
     "block": (Access.READ, None),
     "block-log": (Access.READ, None),
@@ -82,6 +87,14 @@ def allows(user: User | AnonymousUser, access: Access) -> bool:
     return may_certify(user)
 
 
+def has_metrics_token(request: HttpRequest) -> bool:
+    """Whether a request brings the token that lets a program read the metrics."""
+    word, _, token = request.headers.get("Authorization", "").partition(" ")
+    expected = settings.HCM_METRICS_TOKEN
+    is_same = compare_digest(token.strip().encode(), expected.encode())
+    return bool(expected) and word.lower() == "bearer" and is_same
+
+
 def may_certify(user: User | AnonymousUser) -> bool:
     return user.is_authenticated and user.has_perm("certification.add_certification")
 
@@ -106,7 +119,7 @@ class AccessMiddleware:
         needed = reading if is_reading else acting if request.method == "POST" else None
         if needed is None:
             return self._wrong_method(request, reading, acting)
-        if allows(request.user, needed):
+        if allows(request.user, needed) or (name == "metrics" and has_metrics_token(request)):
             return None
         if not request.user.is_authenticated:
             return self._ask_to_log_in(request, needed)
@@ -132,7 +145,7 @@ class AccessMiddleware:
 
     @staticmethod
     def _ask_to_log_in(request: HttpRequest, needed: Access) -> HttpResponse:
-        if request.path_info.startswith("/api/") or request.headers.get("HX-Request"):
+        if request.path_info.startswith(("/api/", "/metrics")) or request.headers.get("HX-Request"):
             return respond(
                 request,
                 Problem(401, "Log in first", f"This needs {needed}.", hint="Log in at /login/."),

@@ -29,6 +29,7 @@ from qcweb.access import QC_SCIENTISTS, STAFF
 from qcweb.certification.services import latest, standing
 from qcweb.tasks import ask
 from trending.models import BlockScore, QC1Row, QC1Table
+from trending.services.delay import TABLE as DELAY_TABLE
 from trending.services.import_rows import import_csv
 
 Say = Callable[[str], None]
@@ -143,7 +144,8 @@ def summarise(nights: Sequence[Night], seconds: float) -> dict[str, float]:
             standing(block) is not None
             for block in blocks.filter(certifications__isnull=False).distinct()
         ),
-        "qc1_rows": QC1Row.objects.current().count(),
+        # What the system measures of itself is not the night's.
+        "qc1_rows": QC1Row.objects.current().exclude(table__name=DELAY_TABLE).count(),
         "seconds": round(seconds, 1),
     }
 

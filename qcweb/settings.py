@@ -44,6 +44,9 @@ HCM_PREVIEWS = env.flag("HCM_PREVIEWS", default=True)
 # A recipe that may take more memory than this (MB) goes to its instrument's queue for large jobs.
 HCM_LARGE_MB = env.number("HCM_LARGE_MB", 4000, low=64, high=1_000_000)
 
+# What a program that reads /metrics sends as its bearer token; empty: only people with a login.
+HCM_METRICS_TOKEN = env.text("HCM_METRICS_TOKEN")
+
 SECRET_KEY = env.secret("HCM_SECRET_KEY", HCM_DATA_DIR / "secret_key")
 DEBUG = env.flag("HCM_DEBUG")
 ALLOWED_HOSTS = env.words("HCM_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -217,6 +220,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "qcweb.tasks.rounds",
         "schedule": HCM_ROUND_S,
         "options": {"expires": HCM_ROUND_S},
+    },
+    "measure_delay": {
+        "task": "qcweb.tasks.measure_delay",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
     },
     "previews": {
         "task": "qcweb.tasks.previews",

@@ -13,6 +13,7 @@ from pipelines.services.chores import chore
 from pipelines.services.previews import make_due_previews
 from pipelines.services.rounds import run_round, subjects
 from qcweb import workflow
+from trending.services.delay import measure_delays
 
 logger = logging.getLogger(__name__)
 
@@ -108,3 +109,12 @@ def previews() -> int:
         n = make_due_previews(PREVIEW_S)
         note.said = f"of {n} runs"
     return n
+
+
+@shared_task
+def measure_delay() -> int:
+    """Measure how long the nights that went on took from file to score."""
+    with chore("measure_delay", is_frequent=True) as note:
+        stored = measure_delays(timezone.now())
+        note.said = f"{len(stored.changed)} nights"
+    return len(stored.changed)

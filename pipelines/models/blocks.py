@@ -97,6 +97,17 @@ class BlockQuerySet(models.QuerySet["AssociationBlock"]):
     def held(self) -> Self:
         return self.filter(self._held())
 
+    def marked_held(self) -> Self:
+        """Say of each block whether a hold keeps its recipe from starting: `is_held`."""
+        waits = Q(next_step=NextStep.PROCESS) & ~Q(process_status=ProcessStatus.RUNNING)
+        return self.annotate(
+            is_held=models.Case(
+                models.When(waits & self._held(), then=True),
+                default=False,
+                output_field=models.BooleanField(),
+            )
+        )
+
     def runnable(self) -> Self:
         """Blocks a worker may claim for their recipe."""
         return self.filter(

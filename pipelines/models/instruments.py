@@ -24,6 +24,16 @@ class CertificationMode(models.TextChoices):
     RANDOM = "RANDOM", "those of NONZERO, and a sample of the green ones"
 
 
+# The system itself, as an instrument: it has QC1 values, and no frames.
+SYSTEM = "HCM"
+
+
+class InstrumentQuerySet(models.QuerySet["Instrument"]):
+    def observing(self) -> Self:
+        """Those that frames come from: all but the system itself."""
+        return self.exclude(name=SYSTEM)
+
+
 class Instrument(models.Model):
     """One instrument, as its folder describes it."""
 
@@ -41,6 +51,8 @@ class Instrument(models.Model):
     digest = models.CharField(max_length=64, help_text="sha256 of the folder's files")
     folder = models.TextField(blank=True, help_text="where it was loaded from")
     loaded_at = models.DateTimeField()
+
+    objects = InstrumentQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

@@ -109,7 +109,7 @@ class RoundReport:
 
 def subjects() -> list[str]:
     """Return what there are rounds for: the incoming directories first."""
-    return [INCOMING, *Instrument.objects.values_list("name", flat=True)]
+    return [INCOMING, *Instrument.objects.observing().values_list("name", flat=True)]
 
 
 def run_round(subject: str, at: dt.datetime) -> RoundReport:

@@ -18,6 +18,7 @@ PAGES = {
     "report": "/reports/CCDCAM/read_noise/",
     "empty report": "/reports/UVES/bias_level/",
     "worklist": "/worklist/",
+    "work": "/work/",
     "tables": "/qc1/",
     "table": "/qc1/ccdcam_bias/",
     "reports": "/reports/",

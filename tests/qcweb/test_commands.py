@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from pipelines.models import AssociationBlock, RawFile, RefusedFile, Root
+from pipelines.models import AssociationBlock, Chore, RawFile, RefusedFile, Root
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, taken
 from trending.models import QC1Import, QC1Row
@@ -240,3 +240,21 @@ def test_reprocess_of_an_unknown_block_queues_nothing(night, queue):
     last = run("reprocess", night["green"].ab_name, "../x")[2]
     assert last == "There is no block ../x. Nothing was queued."
     assert list(queue.iterdir()) == []
+
+
+def test_commands_that_write_keep_a_record_of_what_came_of_them(instruments, tmp_path):
+    frames = taken(tmp_path / "frames", BIAS)
+    run("ingest", frames)
+    run("reorganise", "CCDCAM", "2026-03-01")
+    wrong = tmp_path / "nothing.csv"
+    wrong.write_text("mjd_obs\n")
+    run("import_qc1", wrong)
+    said = {one.name: (one.subject, one.succeeded, one.said) for one in Chore.objects.all()}
+    assert said["ingest"] == (str(frames), True, "3 registered; 1 new blocks, 1 queued")
+    assert said["reorganise"][:2] == ("CCDCAM 2026-03-01", True)
+    assert said["reorganise"][2].startswith("3 frames, 0 seen otherwise")
+    assert said["import_qc1"][:2] == (str(wrong), False)
+    assert "there is no table 'nothing'" in said["import_qc1"][2]
+    assert said["load_instruments"][1:] == (True, "CCDCAM, HCM, MUSE, UVES")
+    run("load_instruments", "--check")
+    assert Chore.objects.filter(name="load_instruments").count() == 1

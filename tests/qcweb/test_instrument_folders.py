@@ -299,7 +299,7 @@ def test_a_site_keeps_its_own_folders_beside_the_shipped_ones(folder, settings):
     settings.HCM_INSTRUMENTS_DIRS = [SHIPPED, folder.parent]
     assert load()[1:] == ("", "")
     names = set(Instrument.objects.values_list("name", flat=True))
-    assert names == {"CCDCAM", "UVES", "MUSE", "OTHER"}
+    assert names == {"CCDCAM", "HCM", "UVES", "MUSE", "OTHER"}
 
 
 def test_a_directory_that_is_not_there_is_said_and_nothing_is_loaded(settings, tmp_path):
@@ -339,6 +339,6 @@ def test_rules_that_the_settings_refuse_are_a_mistake(folder):
 
 
 def test_the_shipped_folders_are_all_right():
-    assert {path.name for path in SHIPPED.iterdir()} == {"ccdcam", "uves", "muse"}
+    assert {path.name for path in SHIPPED.iterdir()} == {"ccdcam", "hcm", "uves", "muse"}
     assert load("--check") == (load("--check")[0], "", "")
     assert all((Path(SHIPPED) / "uves" / name).exists() for name in FILES)

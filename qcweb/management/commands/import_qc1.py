@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from pipelines.services.chores import chore
 from qcweb.management.base import DatabaseCommand
 from trending.services.import_rows import ImportRefusedError, import_csv
 
@@ -25,13 +26,15 @@ class Command(DatabaseCommand):
         refused = 0
         for path in options["files"]:
             try:
-                report = import_csv(
-                    path,
-                    timezone.now(),
-                    by=getpass.getuser(),
-                    table_name=options["table"],
-                    is_simulated=options["simulated"],
-                )
+                with chore("import_qc1", str(path)) as note:
+                    report = import_csv(
+                        path,
+                        timezone.now(),
+                        by=getpass.getuser(),
+                        table_name=options["table"],
+                        is_simulated=options["simulated"],
+                    )
+                    note.said = str(report)
             except ImportRefusedError as error:
                 refused += 1
                 self.stderr.write(str(error))

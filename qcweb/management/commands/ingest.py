@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from pipelines.models import Instrument
+from pipelines.services.chores import chore
 from pipelines.services.ingest import Done, find_frames, ingest
 from qcweb.management.base import DatabaseCommand, no_directory
 from qcweb.tasks import ask
@@ -26,18 +27,17 @@ class Command(DatabaseCommand):
         if not Instrument.objects.exists():
             raise CommandError("No instrument is known. Run: manage.py load_instruments")
         directory = directory.resolve()
-        report = ingest(find_frames(directory), timezone.now(), directory)
-        if not ask(report.to_advance):
-            self.stderr.write(
-                "The broker does not answer; what is registered here is processed when it does."
-            )
+        with chore("ingest", str(directory)) as note:
+            report = ingest(find_frames(directory), timezone.now(), directory)
+            counts = ", ".join(f"{n} {done}" for done, n in report.counts().items()) or "no frames"
+            note.said = f"{counts}; {report.new_blocks} new blocks, {len(report.to_advance)} queued"
+            if not ask(report.to_advance):
+                self.stderr.write(
+                    "The broker does not answer; what is registered here is processed when it does."
+                )
         for line in report.files:
             if line.done == Done.REFUSED:
                 self.stderr.write(str(line))
             elif not options["quiet"]:
                 self.stdout.write(str(line))
-        counts = ", ".join(f"{n} {done}" for done, n in report.counts().items()) or "no frames"
-        self.stdout.write(
-            f"{directory}: {counts}; {report.new_blocks} new blocks, "
-            f"{len(report.to_advance)} queued"
-        )
+        self.stdout.write(f"{directory}: {note.said}")

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from pipelines.services.chores import chore
 from qcweb.instrument_folders import (
     FolderError,
     InstrumentFolder,
@@ -34,6 +35,15 @@ class Command(DatabaseCommand):
         return super().execute(*args, **options)
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if options["check"]:
+            self._handle(options)
+            return
+        where = options["directories"] or settings.HCM_INSTRUMENTS_DIRS
+        with chore("load_instruments", ", ".join(map(str, where))) as note:
+            note.said = self._handle(options)
+
+    def _handle(self, options: dict[str, Any]) -> str:
+        """Read all folders, load those that are all right, and return which they are."""
         try:
             folders = find_folders(options["directories"] or settings.HCM_INSTRUMENTS_DIRS)
         except FolderError as error:
@@ -62,6 +72,7 @@ class Command(DatabaseCommand):
                 self.stderr.write(str(error))
         if failed:
             raise CommandError(f"{failed} of {len(folders)} folders refused; they are unchanged.")
+        return ", ".join(read)
 
     def _load(
         self, folder: InstrumentFolder, *, is_named: bool, check: bool, **_options: Any

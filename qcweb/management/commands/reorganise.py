@@ -6,6 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from pipelines.models import Instrument
+from pipelines.services.chores import chore
 from pipelines.services.reclassify import reclassify
 from qcweb.management.base import DatabaseCommand
 from qcweb.problems import ProblemError
@@ -29,13 +30,15 @@ class Command(DatabaseCommand):
             nights = [parse_night(text) for text in options["nights"]]
         except ProblemError as error:
             raise CommandError(f"{error.problem.detail} {error.problem.hint}") from error
-        done = reclassify(instrument, nights, timezone.now())
-        ask(done.to_advance)
+        with chore("reorganise", f"{instrument.name} {' '.join(options['nights'])}") as note:
+            done = reclassify(instrument, nights, timezone.now())
+            note.said = (
+                f"{done.n_frames} frames, {done.n_changed} seen otherwise, "
+                f"{done.n_new_blocks} new blocks, {len(done.to_advance)} to run"
+            )
+            ask(done.to_advance)
         for name, reason in done.unread:
             self.stderr.write(f"{name}: {reason}")
-        self.stdout.write(
-            f"{instrument.name}: {done.n_frames} frames, {done.n_changed} seen otherwise, "
-            f"{done.n_new_blocks} new blocks, {len(done.to_advance)} to run"
-        )
+        self.stdout.write(f"{instrument.name}: {note.said}")
         if done.unread:
             raise CommandError(f"{len(done.unread)} frames could not be read.")

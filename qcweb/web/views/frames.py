@@ -85,7 +85,7 @@ def raw_frames(request: HttpRequest) -> HttpResponse:
         {
             "page": page,
             "filters": filters,
-            "instruments": Instrument.objects.values_list("name", flat=True),
+            "instruments": Instrument.objects.observing().values_list("name", flat=True),
             "raw_types": _raw_types(filters),
             "states": [(key, words) for key, (words, _) in STATES.items()],
             "query": _without_page(request),

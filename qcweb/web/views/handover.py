@@ -31,7 +31,7 @@ def handover(request: HttpRequest, instrument: str) -> HttpResponse:
         "handover.html",
         {
             "instrument": found,
-            "instruments": Instrument.objects.all(),
+            "instruments": Instrument.objects.observing(),
             "since": since,
             "until": until,
             "masters": [(one, looks.DECISIONS[one.decision.decision]) for one in masters],

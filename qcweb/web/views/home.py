@@ -10,6 +10,7 @@ from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from pipelines.domain.times import datetime_to_mjd
 from pipelines.models import (
@@ -22,6 +23,7 @@ from pipelines.models import (
     Round,
 )
 from pipelines.services.rounds import INCOMING
+from qcweb.metrics import registry
 from qcweb.web import looks
 from qcweb.web.looks import Look
 from qcweb.web.nightlines import NightLine, night_lines
@@ -221,3 +223,9 @@ def health(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return JsonResponse({"status": "ok", "version": settings.VERSION})
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer a scrape of Prometheus."""
+    text = generate_latest(registry(timezone.now()))
+    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)

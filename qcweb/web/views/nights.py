@@ -30,7 +30,9 @@ MAX_NIGHTS = 400
 def find_instrument(name: str) -> Instrument:
     instrument = Instrument.objects.filter(name=name).first()
     if instrument is None:
-        known = ", ".join(Instrument.objects.values_list("name", flat=True)) or "none yet"
+        known = (
+            ", ".join(Instrument.objects.observing().values_list("name", flat=True)) or "none yet"
+        )
         raise ProblemError(
             Problem(404, "Unknown instrument", f"There is no instrument {name!r}.",
                     where="instrument", hint=f"Known are {known}.")

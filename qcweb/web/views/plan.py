@@ -31,7 +31,7 @@ LOOKS: dict[PlanState, Look] = {
 
 def plans(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
-    matrices = [_matrix(one, None, DEFAULT_NIGHTS, at) for one in Instrument.objects.all()]
+    matrices = [_matrix(one, None, DEFAULT_NIGHTS, at) for one in Instrument.objects.observing()]
     lines = [(one, LOOKS[one.state]) for one in matrices]
     return render(request, "plans.html", {"lines": lines})
 
@@ -61,7 +61,7 @@ def plan(request: HttpRequest, instrument: str) -> HttpResponse:
             "newest": newest_night(found),
             "state": LOOKS[matrix.state],
             "chosen": _chosen(request, matrix),
-            "instruments": Instrument.objects.all(),
+            "instruments": Instrument.objects.observing(),
         },
     )
 

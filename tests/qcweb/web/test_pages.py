@@ -57,7 +57,7 @@ def test_nothing_without_data_is_green(instruments, see):
 def test_known_instruments_without_data_have_a_cell_that_says_so(instruments, see):
     page = see("/")
     cells = page.one("table", css="matrix").all("a", css="cell")
-    assert len(cells) == 7
+    assert len(cells) == 8
     assert {cell.text for cell in cells} == {"no data"}
     assert {tuple(cell.glyphs) for cell in cells} == {("nodata",)}
     assert "No current data." in page.one("p", css="answer").text

@@ -173,6 +173,14 @@ def test_a_product_that_is_gone_stops_no_other_preview(night, settings):
         path.write_bytes(content)
 
 
+def test_a_degraded_block_can_be_run_again(states):
+    block = states["degraded"]
+    run_again([block], timezone.now(), None)
+    assert fresh(block).process_status == ProcessStatus.QUEUED
+    run_to_rest()
+    assert (fresh(block).process_status, fresh(block).is_degraded) == ("SUCCESSFUL", True)
+
+
 def test_a_night_says_what_is_held_and_how_far_it_is(reader, night):
     block = night["green"]
     run_again([block], timezone.now(), None)

@@ -1,0 +1,1 @@
+"""A whole installation in one file, and back: database, products, previews, folders, secret."""

@@ -1,0 +1,1 @@
+"""What `manage.py prune` finds that nobody needs any more."""
