@@ -258,7 +258,7 @@ def test_a_write_whose_answer_was_lost_is_not_written_twice_nor_thrown_away(bias
         raise OperationalError("the server closed the connection")
 
     monkeypatch.setattr(attempts, "_write", lose_the_answer)
-    monkeypatch.setattr(attempts.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     monkeypatch.setattr(attempts, "connection", Mock(in_atomic_block=False))
     attempts.run_attempt(attempt, [])
     block = fresh(bias)
