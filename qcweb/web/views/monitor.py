@@ -4,6 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -49,11 +51,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Holdable:
-    """The pool or an instrument, and the hold that stands for it."""
+    """The pool or an instrument, the hold that stands for it, and how many blocks it has to do."""
 
     name: str
     title: str
     hold: Hold | None
+    n_waiting: int
 
 
 def work(request: HttpRequest) -> HttpResponse:
@@ -108,14 +111,22 @@ def _running(trends: list[RecipeTrend], at: dt.datetime) -> list[Running]:
 
 
 def _holdables() -> list[Holdable]:
-    """Return the pool and every instrument, with the holds that stand."""
+    """Return the pool and every instrument, with the holds that stand and what waits."""
+    waiting = dict(
+        control.waiting_of(None)
+        .values_list("instrument")
+        .annotate(n=Count("pk"))
+        .values_list("instrument", "n")
+    )
     held = {
         (one.scope, one.subject): one
         for one in Hold.objects.exclude(scope=HoldScope.BLOCK).select_related("held_by")
     }
-    pool = Holdable(POOL, "Everything", held.get((HoldScope.POOL, 0)))
+    pool = Holdable(POOL, "Everything", held.get((HoldScope.POOL, 0)), sum(waiting.values()))
     return [pool] + [
-        Holdable(one.name, one.name, held.get((HoldScope.INSTRUMENT, one.pk)))
+        Holdable(
+            one.name, one.name, held.get((HoldScope.INSTRUMENT, one.pk)), waiting.get(one.pk, 0)
+        )
         for one in Instrument.objects.observing()
     ]
 
@@ -139,20 +150,35 @@ def _delays() -> list[Score]:
 
 @require_POST
 def act(request: HttpRequest) -> HttpResponse:
-    """Hold or release the pool or an instrument."""
+    """Hold, release, cancel or put first what an instrument has to do, or everything."""
     wanted, name = request.POST.get("act", ""), request.POST.get("subject", "")
-    if wanted not in {"hold", "release"}:
+    if wanted not in {"hold", "release", "cancel", "first"}:
         raise ProblemError(
             Problem(400, "Unknown act", f"act={wanted!r} is nothing that can be done.",
-                    where="act", hint="Known are hold, release.")
+                    where="act", hint="Known are hold, release, cancel, first.")
         )  # fmt: skip
     subject = None if name == POOL else find_instrument(name)
-    reason = request.POST.get("reason", "")[:2000]
-    do = control.hold if wanted == "hold" else control.release
     what = "Everything" if subject is None else subject.name
-    if do(subject, timezone.now(), person(request), reason):
-        said = {"hold": "is held: no new recipe starts.", "release": "is released."}[wanted]
-        messages.success(request, f"{what} {said}")
+    reason = request.POST.get("reason", "")[:2000]
+    if said := _done(wanted, subject, person(request), reason):
+        messages.success(request, f"{what}: {said}")
     else:
-        messages.warning(request, f"{what}: there was nothing to {wanted}.")
+        messages.warning(request, f"{what}: there was nothing to {_VERBS[wanted]}.")
     return redirect("monitor")
+
+
+_VERBS = {"hold": "hold", "release": "release", "cancel": "cancel", "first": "put first"}
+
+
+def _done(wanted: str, subject: Instrument | None, by: User, reason: str) -> str:
+    """Do it; return what it did, in words, empty for nothing."""
+    at = timezone.now()
+    if wanted == "hold":
+        return "held, no new recipe starts." if control.hold(subject, at, by, reason) else ""
+    if wanted == "release":
+        return "released." if control.release(subject, at, by, reason) else ""
+    if wanted == "cancel":
+        n = control.cancel_all(subject, at, by, reason)
+        return f"{n} block{'s' * (n != 1)} cancelled." if n else ""
+    n = control.run_all_first(subject, at, by)
+    return f"{n} block{'s' * (n != 1)} put before all others." if n else ""
