@@ -161,7 +161,7 @@ def act(request: HttpRequest) -> HttpResponse:
     what = "Everything" if subject is None else subject.name
     reason = request.POST.get("reason", "")[:2000]
     if said := _done(wanted, subject, person(request), reason):
-        messages.success(request, f"{what}: {said}")
+        messages.success(request, f"{what}{said}")
     else:
         messages.warning(request, f"{what}: there was nothing to {_VERBS[wanted]}.")
     return redirect("monitor")
@@ -174,11 +174,11 @@ def _done(wanted: str, subject: Instrument | None, by: User, reason: str) -> str
     """Do it; return what it did, in words, empty for nothing."""
     at = timezone.now()
     if wanted == "hold":
-        return "held, no new recipe starts." if control.hold(subject, at, by, reason) else ""
+        return " is held: no new recipe starts." if control.hold(subject, at, by, reason) else ""
     if wanted == "release":
-        return "released." if control.release(subject, at, by, reason) else ""
+        return " is released." if control.release(subject, at, by, reason) else ""
     if wanted == "cancel":
         n = control.cancel_all(subject, at, by, reason)
-        return f"{n} block{'s' * (n != 1)} cancelled." if n else ""
+        return f": {n} block{'s' * (n != 1)} cancelled." if n else ""
     n = control.run_all_first(subject, at, by)
-    return f"{n} block{'s' * (n != 1)} put before all others." if n else ""
+    return f": {n} block{'s' * (n != 1)} put before all others." if n else ""
