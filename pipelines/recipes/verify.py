@@ -18,6 +18,8 @@ from . import quality
 
 # A frame with this share of its pixels at the top of its range shows nothing but the lamp.
 SATURATED_SHARE = 0.3
+# How a reason says that a file was missing: whoever reads it looks whether it is back.
+NOT_THERE = "is not there any more"
 _TOP = {np.dtype("uint16"): 65535, np.dtype("int16"): 32767}
 
 
@@ -100,7 +102,7 @@ def _unequal(shapes: dict[tuple[tuple[int, ...], ...], str]) -> str:
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise UnusableError(Kind.INPUT, f"{path.name} is not there any more ({path}).")
+        raise UnusableError(Kind.INPUT, f"{path.name} {NOT_THERE} ({path}).")
     try:
         problem = read_fits(path, ()).problem
     except (FitsError, OSError) as error:
@@ -116,7 +118,7 @@ def _check_calibration(path: Path) -> None:
     if not path.exists():
         raise UnusableError(
             Kind.MISSING,
-            f"The calibration {path.name} is not there any more ({path}). "
+            f"The calibration {path.name} {NOT_THERE} ({path}). "
             "Bring it back, or run the block that made it again.",
         )
     try:
