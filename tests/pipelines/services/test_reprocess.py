@@ -1,10 +1,23 @@
 """Running again: with dependents, other parameters, nothing changed, the next best calibration."""
 
+import dataclasses
+import os
+
 import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from pipelines.models import Act, AssociationBlock, Outcome, ProcessStatus, Product
+from pipelines.domain.recipe_call import SofEntry
+from pipelines.models import (
+    Act,
+    AssociationBlock,
+    CalibrationLink,
+    Outcome,
+    ProcessStatus,
+    Product,
+    RawFile,
+)
+from pipelines.services.inputs import plan_call
 from pipelines.services.reprocess import (
     ParameterError,
     dependents,
@@ -15,6 +28,7 @@ from pipelines.services.reprocess import (
     run_again,
     values_of,
 )
+from pipelines.services.reuse import digest_of
 from qcweb.certification.models import Decision
 from qcweb.certification.services import decide
 from tests.conftest import run_to_rest
@@ -140,6 +154,83 @@ def test_nothing_changed_the_products_are_used_again(night, settings):
     assert (run.number, run.reused, run.outcome) == (2, first, Outcome.SUCCESSFUL)
     assert run.process == {}
     assert [one.path for one in run.products.all()] == [one.path for one in first.products.all()]
+
+
+def retag(block):
+    block.instrument.recipes["hcm_bias"]["tags"] = {"BIAS": "BIAS_RAW"}
+    block.instrument.recipes["hcm_bias"]["raws"] = []
+
+
+def one_more_product(block):
+    block.virtual_products[0]["is_promised"] = False
+    block.save()
+    block.instrument.recipes["hcm_bias"]["products"] = []
+
+
+def more_frames(block):
+    block.instrument.recipes["hcm_bias"]["min_frames"] = 2
+    block.min_frames = 2
+
+
+def the_file(block):
+    frame = block.block_frames.select_related("raw_file__root").first().raw_file
+    os.utime(frame.full_path)
+
+
+@pytest.mark.parametrize("change", [retag, one_more_product, more_frames, the_file])
+def test_the_inputs_of_a_run_are_told_by_all_it_depends_on(night, change):
+    block = fresh(night["BIAS"])
+    before = digest_of(block, plan_call(block, []), "1")
+    assert digest_of(fresh(block), plan_call(fresh(block), []), "1") == before
+    change(block)
+    assert digest_of(block, plan_call(block, []), "1") != before
+
+
+def test_parameters_count_in_their_order(night):
+    block = fresh(night["BIAS"])
+    call = plan_call(block, [])
+    digests = {
+        digest_of(block, dataclasses.replace(call, parameters=given), "1")
+        for given in [("--kappa=3", "--kappa=5"), ("--kappa=5", "--kappa=3")]
+    }
+    assert len(digests) == 2
+
+
+def test_a_calibration_on_disk_counts_with_what_it_holds(night, tmp_path):
+    block = fresh(night["BIAS"])
+    table = tmp_path / "static.fits"
+    table.write_bytes(b"one")
+    call = plan_call(block, [])
+    call = dataclasses.replace(call, calibrations=(SofEntry(table, "LINE_TABLE"),))
+    before = digest_of(block, call, "1")
+    table.write_bytes(b"another")
+    assert digest_of(block, call, "1") != before
+    file = block.block_frames.select_related("raw_file__root").first().raw_file
+    call = dataclasses.replace(call, calibrations=(SofEntry(file.full_path, "MASTER"),))
+    CalibrationLink.objects.create(block=block, label="X", pro_catg="MASTER", file=file)
+    before = digest_of(block, call, "1")
+    RawFile.objects.filter(pk=file.pk).update(header_digest="changed")
+    assert digest_of(fresh(block), call, "1") != before
+
+
+def test_products_of_a_withdrawn_block_are_not_used_again(night, settings):
+    settings.HCM_LAZY = True
+    AssociationBlock.objects.filter(pk=night["BIAS"].pk).update(is_withdrawn=True)
+    again(night["BIAS"])
+    run_to_rest()
+    assert fresh(night["BIAS"]).current_attempt.reused is None
+
+
+def test_a_product_whose_data_have_changed_is_not_used_again(night, settings):
+    settings.HCM_LAZY = True
+    product = fresh(night["BIAS"]).current_attempt.products.get()
+    path = settings.HCM_DATA_DIR / product.path
+    content = bytearray(path.read_bytes())
+    content[-3000] ^= 1
+    path.write_bytes(content)
+    again(night["BIAS"])
+    run_to_rest()
+    assert fresh(night["BIAS"]).current_attempt.reused is None
 
 
 @pytest.mark.parametrize("change", ["parameters", "frame", "product gone", "asked anew"])
