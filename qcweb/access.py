@@ -57,7 +57,7 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "block-undo": (None, Access.CERTIFY),
     "block-run": (Access.CERTIFY, Access.CERTIFY),
     "block-act": (None, Access.CERTIFY),
-    "block-replace": (Access.READ, Access.CERTIFY),
+    "block-replace": (Access.CERTIFY, Access.CERTIFY),
     "block-compare": (Access.READ, None),
     "block-current": (None, Access.CERTIFY),
     "product": (Access.READ, None),

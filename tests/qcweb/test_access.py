@@ -45,7 +45,7 @@ EXPECTED = {
     "block-undo": ACT,
     "block-run": ((200, 302), (403, 403), (403, 403), (302, 302)),
     "block-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
-    "block-replace": ((200, 200), (200, 403), (200, 403), (302, 302)),
+    "block-replace": ((200, 200), (403, 403), (403, 403), (302, 302)),
     "block-compare": READ,
     "block-current": ACT,
     "product": READ,

@@ -13,6 +13,7 @@ from pipelines.domain.recipe_parameters import ParameterValue, RecipeParameter
 from pipelines.models import Act, AssociationBlock, Attempt, Hold, HoldScope, Outcome
 from pipelines.services import control
 from pipelines.services.reprocess import (
+    MOST_REPLACED,
     ParameterError,
     Requested,
     dependents,
@@ -207,7 +208,7 @@ def replace(request: HttpRequest, ab_name: str) -> HttpResponse:
         messages.error(request, "Nothing is queued: choose blocks first.")
     found_for = replacements(found, at) if found.is_withdrawn else []
     return render(request, "replace.html", {"ab": found, "replacements": found_for,
-                                            "users": users_of(found)})  # fmt: skip
+                                            "users": users_of(found), "most": MOST_REPLACED})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pipelines.models import (
     Product,
     RawFile,
 )
+from pipelines.services import reprocess
 from pipelines.services.inputs import plan_call
 from pipelines.services.reprocess import (
     ParameterError,
@@ -54,7 +55,7 @@ def again(block, **options):
 
 def test_what_depends_on_a_block_is_found_through_others_too(night):
     assert [one.raw_type for one in dependents([night["BIAS"]])] == ["DARK", "FLAT"]
-    assert [one.raw_type for one in dependents([night["DARK"]])] in ([], ["FLAT"])
+    assert [one.raw_type for one in dependents([night["DARK"]])] == []
 
 
 def test_a_block_runs_again_and_both_results_are_kept(night):
@@ -298,6 +299,52 @@ def test_where_nothing_else_fits_that_is_said(take, tmp_path, quinn):
     decide(bias, Decision.REJECTED, quinn, "light leak", seen=1, seen_attempt=1, at=timezone.now())
     (found,) = replacements(fresh(bias), timezone.now())
     assert found.lacks == "nothing else fits"
+
+
+def test_what_nothing_else_fits_is_not_queued(take, tmp_path, quinn):
+    take(taken(tmp_path / "one", BIAS, DARK))
+    run_to_rest()
+    bias, dark = (AssociationBlock.objects.get(raw_type=one) for one in ("BIAS", "DARK"))
+    decide(bias, Decision.REJECTED, quinn, "light leak", seen=1, seen_attempt=1, at=timezone.now())
+    done = replace_withdrawn(fresh(bias), [dark], timezone.now(), quinn)
+    assert (done.queued, done.left) == ([], [(dark, "nothing else fits")])
+    assert fresh(dark).next_step == "REST"
+
+
+def test_what_is_not_withdrawn_any_more_is_not_replaced(two_biases, quinn):
+    _, withdrawn, dark = two_biases
+    AssociationBlock.objects.filter(pk=withdrawn.pk).update(is_withdrawn=False)
+    done = replace_withdrawn(withdrawn, [dark], timezone.now(), quinn)
+    assert done.left == [(dark, f"{withdrawn.ab_name} is not withdrawn any more")]
+    assert fresh(dark).next_step == "REST"
+
+
+def test_a_block_at_work_is_no_choice(two_biases):
+    _, withdrawn, dark = two_biases
+    AssociationBlock.objects.filter(pk=dark.pk).update(next_step="EXTRACT")
+    assert replacements(withdrawn, timezone.now())[0].lacks == "it is being worked on"
+
+
+def test_the_instrument_is_taken_before_any_block(two_biases, quinn, monkeypatch):
+    _, withdrawn, dark = two_biases
+    order = []
+    held, asked = reprocess._hold_still, reprocess.request_again
+    monkeypatch.setattr(
+        reprocess, "_hold_still", lambda one: order.append("instrument") or held(one)
+    )
+    monkeypatch.setattr(
+        reprocess, "request_again", lambda one, at: order.append("block") or asked(one, at)
+    )
+    replacements(withdrawn, timezone.now())
+    replace_withdrawn(withdrawn, [dark], timezone.now(), quinn)
+    assert order == ["instrument", "block", "instrument", "block", "block"]
+
+
+def test_so_many_are_looked_at_at_once(two_biases, quinn, monkeypatch):
+    _, withdrawn, dark = two_biases
+    monkeypatch.setattr(reprocess, "MOST_REPLACED", 0)
+    assert replacements(withdrawn, timezone.now()) == []
+    assert replace_withdrawn(withdrawn, [dark], timezone.now(), quinn).queued == []
 
 
 def test_products_of_earlier_runs_stay_on_disk(night):

@@ -115,6 +115,16 @@ def test_a_rejected_calibration_shows_who_used_it_and_what_they_would_use(
     assert "1 block is queued" in parse(answer).text
 
 
+def test_the_page_of_replacements_is_bounded_and_says_so(reader, night, monkeypatch, quinn):
+    block = night["green"]
+    decide(block, Decision.REJECTED, quinn, "light leak", seen=1, seen_attempt=1,
+           at=timezone.now())  # fmt: skip
+    monkeypatch.setattr("pipelines.services.reprocess.MOST_REPLACED", 0)
+    monkeypatch.setattr("qcweb.web.views.work.MOST_REPLACED", 0)
+    page = parse(reader.get(f"/blocks/{block.ab_name}/replace/")).text
+    assert "1 blocks used its products; here are 0" in page
+
+
 # ---- previews
 
 
