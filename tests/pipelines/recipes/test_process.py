@@ -191,11 +191,12 @@ def test_a_process_that_is_gone_already_is_no_mistake(sleeper):
 def test_what_a_leader_that_is_gone_had_started_is_ended(tmp_path):
     script = "sleep 300 & echo $! > child; set -m; sleep 300 & echo $! >> child; sleep 300"
     leader = subprocess.Popen(["sh", "-c", script], cwd=tmp_path, start_new_session=True)
-    recorded = process_id(leader.pid).as_dict()
+    known = process_id(leader.pid)
+    recorded = known.as_dict()
     until(lambda: (tmp_path / "child").exists() and len(children(tmp_path)) == 2)
     leader.kill()
     leader.wait()
-    assert not end_recorded(recorded | {"started": recorded["started"] + 10_000})
+    assert not end_recorded(recorded | {"started": known.started + 10_000})
     assert all(alive(pid) for pid in children(tmp_path))
     assert end_recorded(recorded)
     assert not any(alive(pid) for pid in children(tmp_path))

@@ -29,6 +29,7 @@ from pipelines.services.reprocess import (
     run_again,
     values_of,
 )
+from pipelines.services.requests import request_again
 from pipelines.services.reuse import digest_of
 from qcweb.certification.models import Decision
 from qcweb.certification.services import decide
@@ -328,13 +329,16 @@ def test_a_block_at_work_is_no_choice(two_biases):
 def test_the_instrument_is_taken_before_any_block(two_biases, quinn, monkeypatch):
     _, withdrawn, dark = two_biases
     order = []
-    held, asked = reprocess._hold_still, reprocess.request_again
-    monkeypatch.setattr(
-        reprocess, "_hold_still", lambda one: order.append("instrument") or held(one)
-    )
-    monkeypatch.setattr(
-        reprocess, "request_again", lambda one, at: order.append("block") or asked(one, at)
-    )
+
+    def noted(name, act):
+        def noting(*given):
+            order.append(name)
+            return act(*given)
+
+        monkeypatch.setattr(f"pipelines.services.reprocess.{act.__name__}", noting)
+
+    noted("instrument", reprocess._hold_still)
+    noted("block", request_again)
     replacements(withdrawn, timezone.now())
     replace_withdrawn(withdrawn, [dark], timezone.now(), quinn)
     assert order == ["instrument", "block", "instrument", "block", "block"]

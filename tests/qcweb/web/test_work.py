@@ -1,9 +1,17 @@
 """Pages to run blocks again, to hold and cancel them, to compare runs, to look at products."""
 
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
+from astropy.io import fits
+from django.conf import settings
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock, Hold, ProcessStatus
+from pipelines.models import AssociationBlock, Attempt, Hold, ProcessStatus
+from pipelines.services import previews
 from pipelines.services.previews import make_due_previews, make_previews, previous_certified
 from pipelines.services.reprocess import run_again
 from qcweb.certification.models import Decision
@@ -171,8 +179,6 @@ def test_the_difference_is_from_the_previous_certified_one(night, take, tmp_path
 
 
 def test_a_product_that_is_gone_stops_no_other_preview(night, settings):
-    from pathlib import Path
-
     product = night["red"].current_attempt.products.get()
     path = Path(settings.HCM_DATA_DIR) / product.path
     content = path.read_bytes()
@@ -181,6 +187,49 @@ def test_a_product_that_is_gone_stops_no_other_preview(night, settings):
         assert make_previews(night["red"].current_attempt) == []
     finally:
         path.write_bytes(content)
+
+
+def test_whatever_is_wrong_with_a_product_others_have_their_turn(night, monkeypatch):
+    real = previews._of_image
+
+    def fail(attempt, *args):
+        if attempt.block_id == night["red"].pk:
+            raise RuntimeError("nobody foresaw it")
+        return real(attempt, *args)
+
+    monkeypatch.setattr(previews, "_of_image", fail)
+    assert make_due_previews(60.0) == 3
+    assert not Attempt.objects.filter(previewed_at=None).exists()
+    assert make_previews(night["green"].current_attempt)
+
+
+def test_a_full_disk_is_waited_for(night, monkeypatch):
+    def fail(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(previews, "_keep", fail)
+    with pytest.raises(OSError, match="No space"):
+        make_due_previews(60.0)
+    assert Attempt.objects.filter(previewed_at=None).count() == 3
+
+
+@pytest.mark.parametrize("low", [3.0e38, -3.4e38], ids=["all near the top", "both ends"])
+def test_pixels_near_the_largest_number_have_a_preview(reader, night, low):
+    attempt = night["red"].current_attempt
+    product = attempt.products.get()
+    path = Path(settings.HCM_DATA_DIR) / product.path
+    content = path.read_bytes()
+    pixels = np.random.default_rng(1).choice([low, 3.4e38], (300, 300)).astype(np.float32)
+    fits.HDUList([fits.PrimaryHDU(pixels)]).writeto(path, overwrite=True)
+    try:
+        (made,) = make_previews(attempt)
+    finally:
+        path.write_bytes(content)
+    made.refresh_from_db()
+    json.dumps(made.facts, allow_nan=False)
+    assert made.facts["max"] == pytest.approx(3.4e38)
+    assert None not in made.facts["row"]
+    assert reader.get(f"/blocks/{night['red'].ab_name}/").status_code == 200
 
 
 def test_a_night_says_what_is_held_and_how_far_it_is(reader, night):
