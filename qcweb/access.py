@@ -41,7 +41,7 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "gallery": (Access.READ, None),
     "night-run": (Access.CERTIFY, Access.CERTIFY),
     "handover": (Access.READ, None),
-    "handover-archive": (Access.CERTIFY, None),
+    "handover-archive": (None, Access.CERTIFY),
     "worklist": (Access.READ, None),
     "raw-frames": (Access.READ, None),
     "frame": (Access.READ, None),

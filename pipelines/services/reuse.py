@@ -4,13 +4,12 @@ import hashlib
 import json
 from pathlib import Path
 
-from astropy.utils.exceptions import AstropyWarning
 from django.conf import settings
 
 from pipelines.domain.recipe_call import RecipeCall
-from pipelines.fits import FitsError, read_fits
 from pipelines.models import AssociationBlock, Attempt, Outcome, Product, RawFile
-from pipelines.recipes.verify import verify_sums
+
+from .products import why_unusable
 
 
 def digest_of(block: AssociationBlock, call: RecipeCall, version: str) -> str:
@@ -79,20 +78,7 @@ def find_same(attempt: Attempt) -> Attempt | None:
 
 def _is_whole(attempt: Attempt) -> bool:
     products = list(attempt.products.all())
-    return bool(products) and all(_is_there(one) for one in products)
-
-
-def _is_there(product: Product) -> bool:
-    """Whether a product is the one that was made: its size, and the sums of its data."""
-    path = Path(settings.HCM_DATA_DIR) / product.path
-    try:
-        if path.stat().st_size != product.size:
-            return False
-        found = read_fits(path, {"DATAMD5"})
-        verify_sums(path)
-    except (FitsError, OSError, ValueError, TypeError, LookupError, AstropyWarning):
-        return False
-    return not found.problem and str(found.keywords.get("DATAMD5", "")) == product.data_md5
+    return bool(products) and not any(why_unusable(one) for one in products)
 
 
 def forget_inputs(block: AssociationBlock) -> None:

@@ -29,7 +29,7 @@ EXPECTED = {
     "gallery": READ,
     "night-run": ((200, 302), (403, 403), (403, 403), (302, 302)),
     "handover": READ,
-    "handover-archive": ((409, 405), (403, 405), (403, 405), (302, 405)),
+    "handover-archive": ((405, 409), (405, 403), (405, 403), (405, 302)),
     "worklist": READ,
     "raw-frames": READ,
     "frame": READ,
