@@ -98,6 +98,22 @@ def test_two_runs_stand_side_by_side_and_the_former_can_be_made_current(reader, 
     assert reader.get(f"/blocks/{block.ab_name}/compare/?a=x").status_code == 404
 
 
+def test_values_of_several_products_of_a_run_are_all_compared(reader, night):
+    run = night["green"].current_attempt
+    row = run.qc1_rows.order_by("pk").first()
+    before = parse(reader.get(f"/blocks/{night['green'].ab_name}/compare/")).text
+    values = list(row.values.all())
+    row.pk, row.pro_catg, row.is_current = None, "MASTER_BIAS_RAW", False
+    row.superseded_at = timezone.now()
+    row.save()
+    for value in values:
+        value.row = row
+        value.save(force_insert=True)
+    after = parse(reader.get(f"/blocks/{night['green'].ab_name}/compare/")).text
+    assert after.count("MASTER_BIAS_RAW") == len(values)
+    assert len(after) > len(before)
+
+
 def test_some_blocks_of_a_night_are_run_again(reader, night):
     address = f"/nights/CCDCAM/{night['red'].night}/run/"
     assert "0 of 3 chosen" in parse(reader.get(address)).text
