@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .native.command import RECIPES, main
-from .process import Ended, ProcessId, watch
+from .process import Ended, ProcessId, watch, within
 
 _PROGRAM = ("-m", "pipelines.recipes.native")
 _PR_SET_PDEATHSIG = 1
@@ -134,7 +134,8 @@ def _settle(cwd: Path, environment: Mapping[str, str], terminal: int, memory_mb:
     os.environ.update(environment)
     time.tzset()
     warnings.resetwarnings()
-    limit = memory_mb * 2**20 + _mapped_bytes()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = within(memory_mb * 2**20 + _mapped_bytes(), hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 

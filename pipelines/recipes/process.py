@@ -67,7 +67,7 @@ def run_limited(
     """
     with (cwd / "terminal.log").open("wb") as terminal:
         process = subprocess.Popen(
-            [*_limits(memory_mb), *argv],
+            [*_ending_with_the_worker(), *argv],
             cwd=cwd,
             env=dict(env),
             stdin=subprocess.DEVNULL,
@@ -75,23 +75,38 @@ def run_limited(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def limit_and_start(started: ProcessId) -> None:
+        limit_memory(process.pid, memory_mb * 2**20)
+        on_start(started)
+
     try:
-        return watch(process.pid, timeout_s, on_start, on_beat)
+        return watch(process.pid, timeout_s, limit_and_start, on_beat)
     finally:
         process.returncode = 0  # it has been waited for: there is nothing left for Popen
 
 
-def _limits(memory_mb: int) -> list[str]:
-    """Return the programs of util-linux that set the limits before the recipe starts.
+def _ending_with_the_worker() -> list[str]:
+    """Return the program of util-linux by which the kernel ends a recipe whose worker dies."""
+    return ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 
-    `setpriv` asks the kernel to end the recipe when its worker dies, even by SIGKILL.
+
+def limit_memory(pid: int, n_bytes: int) -> None:
+    """Limit the address space of a process, and of what it starts from now on.
+
+    A limit that the worker itself was given stays: nobody may go beyond it.
     """
-    words: list[str] = []
-    if shutil.which("setpriv"):
-        words += ["setpriv", "--pdeathsig", "KILL", "--"]
-    if shutil.which("prlimit"):
-        words += ["prlimit", f"--as={memory_mb * 1024 * 1024}", "--"]
-    return words
+    if not hasattr(resource, "prlimit"):  # not Linux: nothing else limits another process there
+        return
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        _, hard = resource.prlimit(pid, resource.RLIMIT_AS)
+        limit = within(n_bytes, hard)
+        resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+
+
+def within(limit: int, hard: int) -> int:
+    """Return a limit that may be set where `hard` is the most."""
+    return limit if hard == resource.RLIM_INFINITY else min(limit, hard)
 
 
 def watch(
@@ -195,14 +210,30 @@ def process_id(pid: int) -> ProcessId:
     return ProcessId(host=socket.gethostname(), pid=pid, started=_start_time(pid))
 
 
+@dataclass(frozen=True)
+class _Stat:
+    """A process as /proc shows it: its state, group and session, and its start in clock ticks."""
+
+    state: str
+    group: int
+    session: int
+    started: int
+
+
+def _stat(pid: int) -> _Stat | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The name in parentheses may hold blanks and parentheses itself.
+    words = text.rpartition(")")[2].split()
+    return _Stat(words[0], int(words[2]), int(words[3]), int(words[19]))
+
+
 def _start_time(pid: int) -> int:
     """Return the kernel's start time of a process in clock ticks; 0 where there is no /proc."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    # The name in parentheses may hold blanks and parentheses itself.
-    return int(stat.rpartition(")")[2].split()[19])
+    found = _stat(pid)
+    return found.started if found else 0
 
 
 def end_group(pid: int) -> None:
@@ -211,11 +242,52 @@ def end_group(pid: int) -> None:
 
 
 def end_recorded(recorded: Mapping[str, object]) -> bool:
-    """End the process group of a lost run, if it is on this host and still the same process."""
-    pid = recorded.get("pid")
+    """End what still runs of a lost run, if it is on this host and not somebody else's by now."""
+    pid, started = recorded.get("pid"), recorded.get("started")
     if not isinstance(pid, int) or recorded.get("host") != socket.gethostname():
         return False
-    if _start_time(pid) != recorded.get("started"):
+    if not isinstance(started, int) or started <= 0:
         return False
-    end_group(pid)
-    return True
+    leader = _stat(pid)
+    if leader is not None and leader.started != started:
+        return False  # the number is another process's: the kernel gives none of a living session
+    # The kernel ends the leader with its worker, and nobody but it: what it had started goes on.
+    return _end_members(pid, started)
+
+
+# What is being ended may start something meanwhile.
+_MOST_LOOKS = 20
+
+
+def _end_members(session: int, started: int) -> bool:
+    """End all processes of a session or group that began with or after its leader."""
+    has_ended = False
+    for _ in range(_MOST_LOOKS):
+        members = _members(session, started)
+        if not members:
+            break
+        end_group(session)
+        for pid in members:  # also those that have made groups of their own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        has_ended = True
+        time.sleep(0.01)
+    return has_ended
+
+
+def _members(session: int, started: int) -> list[int]:
+    if session == os.getsid(0):  # a worker never ends itself
+        return []
+    with contextlib.suppress(OSError):
+        pids = [int(one) for one in os.listdir("/proc") if one.isdigit()]  # noqa: PTH208  many
+        return [pid for pid in pids if _belongs(_stat(pid), session, started)]
+    return []
+
+
+def _belongs(found: _Stat | None, session: int, started: int) -> bool:
+    return (
+        found is not None
+        and found.state not in "ZX"
+        and session in {found.session, found.group}
+        and found.started >= started
+    )

@@ -1,6 +1,7 @@
 """Compares what products hold with what their recipe is declared to write."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from astropy.io import fits
 
@@ -11,13 +12,21 @@ from pipelines.domain.recipe_call import MadeFile, RecipeCall
 _FEW = 3
 
 
-def doubts_about(call: RecipeCall, products: Sequence[MadeFile]) -> list[str]:
-    """Say which declared QC keywords are missing or not finite; empty when none is."""
+def doubts_about(
+    call: RecipeCall,
+    products: Sequence[MadeFile],
+    reading: Callable[[MadeFile], AbstractContextManager[None]],
+) -> list[str]:
+    """Say which declared QC keywords are missing or not finite; empty when none is.
+
+    `reading` is what a product is read within: it says whose fault an unreadable one is.
+    """
     if not call.qc:
         return []
     held: dict[str, list[HduKeywords]] = {}
     for product in products:
-        held.setdefault(product.category, []).extend(_hdus(product))
+        with reading(product):
+            held.setdefault(product.category, []).extend(_hdus(product))
     missing = missing_qc(call.qc, held)
     rest = f" and {len(missing) - _FEW} more" if len(missing) > _FEW else ""
     return [f"the products lack QC: {', '.join(missing[:_FEW])}{rest}"] if missing else []

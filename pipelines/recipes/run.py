@@ -135,7 +135,7 @@ def _judge(
         return RecipeOutcome(False, kind, reason, return_code=code)
     products = verify.check_products(call, job_dir, on_beat)
     doubts = [f"left out before the run: {text}" for text in inputs.dropped]
-    doubts += quality.doubts_about(call, products)
+    doubts += quality.doubts_about(call, products, verify.reading_product)
     doubts += [f"the log says: {text}" for text in (reading.errors + reading.dropped)[:3]]
     used = verify.combined_count(products)
     if used is not None and used < len(inputs.raws):

@@ -1,6 +1,8 @@
 """Looks at frames before a recipe runs and at products after it: exit code 0 proves nothing."""
 
+import errno
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +20,17 @@ from . import quality
 
 # A frame with this share of its pixels at the top of its range shows nothing but the lamp.
 SATURATED_SHARE = 0.3
+# How a reason says that a file was missing: whoever reads it looks whether it is back.
+NOT_THERE = "is not there any more"
 _TOP = {np.dtype("uint16"): 65535, np.dtype("int16"): 32767}
+
+
+# What astropy and our own reader say of a file whose headers or data make no sense.
+_UNREADABLE = (
+    FitsError, fits.VerifyError, OSError, ValueError, TypeError, LookupError, AstropyWarning,
+)  # fmt: skip
+# The disk, not what is on it: the file may well be whole.
+_OF_THE_DISK = frozenset({errno.EIO, errno.ESTALE})
 
 
 class UnusableError(Exception):
@@ -90,7 +102,7 @@ def _check_tags(call: RecipeCall) -> None:
         raise UnusableError(Kind.INPUT, words)
     given = {entry.tag for entry in call.calibrations}
     if missing := [tag for tag in call.calibration_tags if tag not in given]:
-        raise UnusableError(Kind.INPUT, f"{call.recipe} is given no {', '.join(missing)}.")
+        raise UnusableError(Kind.MISSING, f"{call.recipe} is given no {', '.join(missing)}.")
 
 
 def _unequal(shapes: dict[tuple[tuple[int, ...], ...], str]) -> str:
@@ -100,11 +112,11 @@ def _unequal(shapes: dict[tuple[tuple[int, ...], ...], str]) -> str:
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise UnusableError(Kind.INPUT, f"{path.name} is not there any more ({path}).")
+        raise UnusableError(Kind.INPUT, f"{path.name} {NOT_THERE} ({path}).")
     try:
         problem = read_fits(path, ()).problem
     except (FitsError, OSError) as error:
-        raise UnusableError(Kind.INPUT, f"{path.name}: {error}") from error
+        raise UnusableError(_kind(error, Kind.INPUT), f"{path.name}: {error}") from error
     if problem:
         raise UnusableError(
             Kind.INPUT, f"{path.name} is {problem}. Transfer it again, then ingest it."
@@ -116,13 +128,24 @@ def _check_calibration(path: Path) -> None:
     if not path.exists():
         raise UnusableError(
             Kind.MISSING,
-            f"The calibration {path.name} is not there any more ({path}). "
+            f"The calibration {path.name} {NOT_THERE} ({path}). "
             "Bring it back, or run the block that made it again.",
         )
     try:
         _check_file(path)
     except UnusableError as error:
-        raise UnusableError(Kind.DEPENDENCY, f"A calibration: {error.reason}") from error
+        kind = error.kind if error.kind == Kind.ENVIRONMENT else Kind.DEPENDENCY
+        raise UnusableError(kind, f"A calibration: {error.reason}") from error
+
+
+def _kind(error: BaseException, otherwise: Kind) -> Kind:
+    """Return whose fault it is that a file cannot be read: the disk's, or that of who wrote it."""
+    known: BaseException | None = error
+    while known is not None:
+        if isinstance(known, OSError) and known.errno in _OF_THE_DISK:
+            return Kind.ENVIRONMENT
+        known = known.__cause__
+    return otherwise
 
 
 def _check_keywords(path: Path, call: RecipeCall) -> None:
@@ -150,10 +173,20 @@ def _reading(path: Path) -> Iterator[None]:
     """Say of whatever goes wrong in reading a frame which frame it is."""
     try:
         yield
-    except (FitsError, OSError, ValueError, TypeError, LookupError, AstropyWarning) as error:
+    except _UNREADABLE as error:
         raise UnusableError(
-            Kind.INPUT, f"{path.name} cannot be read: {error or type(error).__name__}"
+            _kind(error, Kind.INPUT), f"{path.name} cannot be read: {error or type(error).__name__}"
         ) from error
+
+
+@contextmanager
+def reading_product(product: MadeFile) -> Iterator[None]:
+    """Say of whatever goes wrong in reading a product that it is the product's fault."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        words = f"Product {product.name} cannot be read: {error or type(error).__name__}"
+        raise UnusableError(_kind(error, Kind.PRODUCT), words) from error
 
 
 def _opened(path: Path) -> fits.HDUList:
@@ -195,7 +228,9 @@ def check_products(
     made = []
     for name, category in _listed(listing):
         product = _made_file(job_dir, name, category)
-        if problem := quality.too_few_extensions(call, product):
+        with reading_product(product):
+            problem = quality.too_few_extensions(call, product)
+        if problem:
             raise UnusableError(Kind.PRODUCT, problem)
         made.append(product)
         on_beat()
@@ -210,7 +245,7 @@ def check_products(
 def _listed(listing: Path) -> list[tuple[str, str]]:
     """Return name and category of each product; only the name counts, wherever it points to."""
     try:
-        return [
+        listed = [
             (Path(item["name"]).name, str(item["category"]))
             for item in json.loads(listing.read_text())
         ]
@@ -218,6 +253,10 @@ def _listed(listing: Path) -> list[tuple[str, str]]:
         raise UnusableError(
             Kind.PRODUCT, f"The recipe's list of products cannot be read: {error}"
         ) from error
+    times = Counter(name for name, _ in listed)
+    if twice := [name for name, n in times.items() if n > 1]:
+        raise UnusableError(Kind.PRODUCT, f"The recipe lists {', '.join(twice)} more than once.")
+    return listed
 
 
 def _made_file(job_dir: Path, name: str, category: str) -> MadeFile:
@@ -227,8 +266,9 @@ def _made_file(job_dir: Path, name: str, category: str) -> MadeFile:
     try:
         keywords = read_fits(path, {"DATAMD5", "PRO.CATG"})
         verify_sums(path)
-    except (FitsError, OSError, AstropyWarning) as error:
-        raise UnusableError(Kind.PRODUCT, f"Product {name} is damaged: {error}") from error
+    except _UNREADABLE as error:
+        words = f"Product {name} is damaged: {error}"
+        raise UnusableError(_kind(error, Kind.PRODUCT), words) from error
     if keywords.problem:
         raise UnusableError(Kind.PRODUCT, f"Product {name} is {keywords.problem}.")
     return MadeFile(
@@ -262,9 +302,12 @@ def combined_count(products: list[MadeFile]) -> int | None:
     """Return how many raw frames the first product says it is made of; None if it does not say."""
     if not products:
         return None
-    header = fits.getheader(products[0].path)
-    named = sum(1 for key in header if key.startswith("ESO PRO REC1 RAW") and key.endswith("NAME"))
-    counts = [named] if named else []
-    if "ESO PRO DATANCOM" in header:
-        counts.append(int(header["ESO PRO DATANCOM"]))
+    with reading_product(products[0]):
+        header = fits.getheader(products[0].path)
+        named = [
+            key for key in header if key.startswith("ESO PRO REC1 RAW") and key.endswith("NAME")
+        ]
+        counts = [len(named)] if named else []
+        if "ESO PRO DATANCOM" in header:
+            counts.append(int(header["ESO PRO DATANCOM"]))
     return min(counts, default=None)

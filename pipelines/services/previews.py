@@ -6,6 +6,7 @@ pages draw.
 
 import errno
 import logging
+import math
 import time
 import warnings
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -56,13 +58,14 @@ def make_previews(attempt: Attempt) -> list[Preview]:
     made: list[Preview] = []
     for product in attempt.products.order_by("pk"):
         try:
-            made += _of_product(attempt, product)
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            with transaction.atomic():
+                made += _of_product(attempt, product)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise  # later, when there is room
-            logger.warning("%s: no preview: %s", product.name, error)
-        except (NoPictureError, ValueError, TypeError, MemoryError) as error:
-            logger.warning("%s: no preview: %s", product.name, error)
+            # Whatever it is: a run that stays due would keep all older ones from their turn.
+            is_usual = isinstance(error, (OSError, NoPictureError, ValueError, TypeError))
+            logger.warning("%s: no preview: %s", product.name, error, exc_info=not is_usual)
     Attempt.objects.filter(pk=attempt.pk).update(previewed_at=timezone.now())
     return made
 
@@ -129,7 +132,7 @@ def _of_image(
     }  # fmt: skip
     is_comparable = former is not None and _is_image(former) and former.shape == hdu.shape
     if is_comparable:
-        difference = small - shrunk(former)
+        difference = small.astype(np.float64) - shrunk(former)
         if np.isfinite(difference).any():
             files["difference"] = _keep(
                 folder / f"{product.pk}-{number}-difference.png", picture(difference)
@@ -141,7 +144,7 @@ def _of_image(
         defaults={
             "extname": str(hdu.name)[:68],
             "files": files,
-            "facts": facts,
+            "facts": _finite(facts),
             "compared_with": before if is_comparable else None,
             "made_at": timezone.now(),
         },
@@ -173,14 +176,32 @@ def _numbers(hdu: Any) -> dict[str, Any]:
     row = np.asarray(hdu.section[(*planes, height // 2, slice(None))], np.float32)
     column = np.asarray(hdu.section[(*planes, slice(None), width // 2)], np.float32)
     return {
-        "histogram": _histogram(finite),
+        # Between the ends of float32 there is more than a float32.
+        "histogram": _histogram(finite.astype(np.float64)),
         "row": _thinned(row),
         "column": _thinned(column),
         **_spread(finite),
     }
 
 
-def _histogram(values: NDArray[np.float32]) -> dict[str, Any]:
+def _finite(facts: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is not finite: JSON has no word for it, and some databases refuse it."""
+    kept: dict[str, Any] = {}
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            kept[name] = _finite(value)
+        elif isinstance(value, list):
+            kept[name] = [None if _is_endless(one) else one for one in value]
+        elif not _is_endless(value):
+            kept[name] = value
+    return kept
+
+
+def _is_endless(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _histogram(values: NDArray[np.float64]) -> dict[str, Any]:
     """Count values between the percentiles that leave one in a thousand out on either side."""
     low, high = (float(one) for one in np.percentile(values, [0.1, 99.9]))
     if low == high:
@@ -191,13 +212,14 @@ def _histogram(values: NDArray[np.float32]) -> dict[str, Any]:
 
 def _thinned(cut: NDArray[np.float32]) -> list[float | None]:
     """Return the medians of as many parts of a cut as can be drawn; None where all is blank."""
-    parts = np.array_split(cut, min(CUT_POINTS, cut.size))
+    # The middle of two float32 near their largest is beyond it.
+    parts = np.array_split(cut.astype(np.float64), min(CUT_POINTS, cut.size))
     medians = [np.median(part[np.isfinite(part)]) if np.isfinite(part).any() else None
                for part in parts]  # fmt: skip
     return [None if one is None else float(one) for one in medians]
 
 
-def _spread(values: NDArray[np.float32]) -> dict[str, float]:
+def _spread(values: NDArray[np.floating[Any]]) -> dict[str, float]:
     finite = values[np.isfinite(values)].astype(np.float64)
     median = float(np.median(finite))
     return {

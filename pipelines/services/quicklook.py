@@ -100,19 +100,19 @@ def shrunk(hdu: Any) -> NDArray[np.float32]:
     rows = []
     for start in range(0, height, factor):
         strip = hdu.section[(*middle, slice(start, start + factor), slice(None))]
-        mean = np.asarray(strip, dtype=np.float32).mean(axis=0)
+        mean = np.asarray(strip, dtype=np.float32).mean(axis=0, dtype=np.float64)
         rows.append(_binned(mean, factor))
     return np.stack(rows)
 
 
-def _binned(row: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+def _binned(row: NDArray[np.floating[Any]], factor: int) -> NDArray[np.float32]:
     # Pixels left over at the end of the row are less than one of the picture.
     whole = row.size // factor * factor or row.size
     squares = row[:whole].reshape(-1, min(factor, row.size))
     return np.asarray(squares.mean(axis=1), dtype=np.float32)
 
 
-def levels(pixels: NDArray[np.float32]) -> tuple[float, float]:
+def levels(pixels: NDArray[np.floating[Any]]) -> tuple[float, float]:
     """Return black and white by zscale.
 
     Raises
@@ -123,15 +123,16 @@ def levels(pixels: NDArray[np.float32]) -> tuple[float, float]:
     finite = pixels[np.isfinite(pixels)]
     if not finite.size:
         raise NoPictureError("No pixel has a value.")
-    low, high = ZScaleInterval().get_limits(finite)
+    # zscale squares its sample: in float64, or bright pixels are endless.
+    low, high = ZScaleInterval().get_limits(finite.astype(np.float64))
     return float(low), float(high)
 
 
-def picture(pixels: NDArray[np.float32]) -> bytes:
+def picture(pixels: NDArray[np.floating[Any]]) -> bytes:
     """Draw as PNG, the first row at the bottom as astronomers have it; see `levels` for errors."""
     low, high = levels(pixels)
     span = (high - low) or 1.0
-    grey = np.nan_to_num(np.clip((pixels - low) / span, 0, 1), nan=0.0)
+    grey = np.nan_to_num(np.clip((pixels.astype(np.float64) - low) / span, 0, 1), nan=0.0)
     image = Image.fromarray((grey[::-1] * 255).astype(np.uint8))
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)

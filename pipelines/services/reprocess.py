@@ -21,6 +21,7 @@ from pipelines.models import (
     AssociationBlock,
     CalibrationLink,
     Completeness,
+    Instrument,
     NextStep,
     Runner,
 )
@@ -186,9 +187,27 @@ class Replacement:
     lacks: str = ""
 
 
+# Each is associated anew, and the instrument is held meanwhile: so many at once.
+MOST_REPLACED = 50
+
+
 def replacements(withdrawn: AssociationBlock, at: dt.datetime) -> list[Replacement]:
-    """Return what each block that used a withdrawn calibration would use now; nothing is changed."""
-    return [_replacement(block, withdrawn, at) for block in users_of(withdrawn)]
+    """Return what blocks that used a withdrawn calibration would use now; nothing is changed.
+
+    At most `MOST_REPLACED`, those at rest first.
+    """
+    users = sorted(users_of(withdrawn), key=lambda one: one.next_step != NextStep.REST)
+    with transaction.atomic():
+        _hold_still(withdrawn)
+        return [_replacement(block, withdrawn, at) for block in users[:MOST_REPLACED]]
+
+
+def _hold_still(block: AssociationBlock) -> None:
+    """Let nobody else associate blocks of the instrument until the transaction is over.
+
+    Before any block is touched: whoever associates takes the instrument first, then its blocks.
+    """
+    Instrument.objects.select_for_update().get(pk=block.instrument_id)
 
 
 def users_of(block: AssociationBlock) -> list[AssociationBlock]:
@@ -208,7 +227,8 @@ def _replacement(
     former = _named(block, labels)
     with transaction.atomic():
         # Done and taken back: what would come of it is what the association says, not a guess.
-        request_again(block, at)
+        if not request_again(block, at):
+            return Replacement(block, former, [], why_left(block))
         fresh = AssociationBlock.objects.select_related("instrument").get(pk=block.pk)
         is_chosen = reassociate(fresh, at)
         instead = _named(fresh, labels) if is_chosen else former
@@ -229,14 +249,35 @@ def replace_withdrawn(
     by: User | None,
     reason: str = "",
 ) -> Requested:
-    """Queue blocks that used a withdrawn calibration; their runs take the next best one."""
+    """Queue blocks that used a withdrawn calibration; their runs take the next best one.
+
+    Left are those for which nothing else fits, and all when it is not withdrawn any more.
+    """
     done = Requested()
-    for block in chosen:
-        with transaction.atomic():
-            if request_again(block, at):
-                record(ActKind.REPLACE, at, by, block=block, reason=reason,
-                       withdrawn=withdrawn.ab_name)  # fmt: skip
-                done.queued.append(block)
-            else:
-                done.left.append((block, why_left(block)))
+    with transaction.atomic():
+        _hold_still(withdrawn)
+        is_withdrawn = AssociationBlock.objects.filter(pk=withdrawn.pk, is_withdrawn=True).exists()
+        for n, block in enumerate(chosen):
+            why = _why_not_replaced(block, withdrawn, at, is_withdrawn=is_withdrawn, n=n)
+            if why or not request_again(block, at):
+                done.left.append((block, why or why_left(block)))
+                continue
+            record(ActKind.REPLACE, at, by, block=block, reason=reason,
+                   withdrawn=withdrawn.ab_name)  # fmt: skip
+            done.queued.append(block)
     return done
+
+
+def _why_not_replaced(
+    block: AssociationBlock,
+    withdrawn: AssociationBlock,
+    at: dt.datetime,
+    *,
+    is_withdrawn: bool,
+    n: int,
+) -> str:
+    if not is_withdrawn:
+        return f"{withdrawn.ab_name} is not withdrawn any more"
+    if n >= MOST_REPLACED:
+        return f"{MOST_REPLACED} are replaced at once"
+    return _replacement(block, withdrawn, at).lacks

@@ -2,43 +2,68 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 from django.conf import settings
 
 from pipelines.domain.recipe_call import RecipeCall
-from pipelines.models import AssociationBlock, Attempt, Outcome, Product
+from pipelines.models import AssociationBlock, Attempt, Outcome, Product, RawFile
+
+from .products import why_unusable
 
 
 def digest_of(block: AssociationBlock, call: RecipeCall, version: str) -> str:
     """Return what a run depends on, in 64 hexadecimal digits.
 
-    Frames are told by what identifies them and the time of their last change, products by the sum
-    of their data.
+    Files are told by what identifies them and the time of their last change, products of blocks by
+    the sum of their data.
     """
-    raws = block.block_frames.values_list(
-        "raw_file__size", "raw_file__header_digest", "raw_file__modified_ns", "raw_file__do_catg"
-    )
-    calibrations = [
-        (one.tag, *_identity(one.path.name, str(one.path))) for one in call.calibrations
-    ]
+    links = block.block_frames.select_related("raw_file__root")
+    raws = {link.raw_file.full_path: link.raw_file for link in links}
+    files = {
+        link.file.full_path: link.file
+        for link in block.calibrations.exclude(file=None).select_related("file__root")
+        if link.file is not None
+    }
     said = {
         "recipe": [call.runner, call.recipe, version],
-        "parameters": sorted(call.parameters),
-        "raws": sorted(list(one) for one in raws),
-        "calibrations": sorted(calibrations),
+        # In their order: of a parameter that is given twice the last one counts.
+        "parameters": list(call.parameters),
+        "raws": sorted([one.tag, *_of_file(one.path, raws.get(one.path))] for one in call.raws),
+        "calibrations": sorted(
+            [one.tag, *_of_calibration(one.path, files.get(one.path))] for one in call.calibrations
+        ),
+        "expected": sorted(call.expected_products),
+        "min_frames": call.min_frames,
     }
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _identity(name: str, path: str) -> tuple[str, ...]:
+def _of_calibration(path: Path, file: RawFile | None) -> list[str]:
     """Return what tells a calibration: its data where a block here made it, else the file."""
-    below = path.removeprefix(f"{settings.HCM_DATA_DIR}/")
+    below = str(path).removeprefix(f"{settings.HCM_DATA_DIR}/")
     product = Product.objects.filter(path=below).exclude(data_md5="").first()
-    return ("data", product.data_md5) if product else ("file", path, name)
+    return ["data", product.data_md5] if product and file is None else _of_file(path, file)
+
+
+def _of_file(path: Path, file: RawFile | None) -> list[str]:
+    """Return what tells a file: as it was registered, and as it is on disk, which may be newer."""
+    known = ["", "", ""]
+    if file is not None:
+        known = [file.header_digest, str(file.size), str(file.modified_ns)]
+    try:
+        stat = path.stat()
+    except OSError:
+        return ["file", path.name, *known, "gone"]
+    return ["file", path.name, *known, str(stat.st_size), str(stat.st_mtime_ns)]
 
 
 def find_same(attempt: Attempt) -> Attempt | None:
     """Return the newest successful run of the block on the same, if its products are all there."""
+    # Somebody refused what came of it: only a run can show whether that is so again.
+    is_withdrawn = AssociationBlock.objects.filter(pk=attempt.block_id, is_withdrawn=True).exists()
+    if is_withdrawn or not attempt.input_digest:
+        return None
     earlier = (
         Attempt.objects.filter(
             block=attempt.block_id,
@@ -53,14 +78,7 @@ def find_same(attempt: Attempt) -> Attempt | None:
 
 def _is_whole(attempt: Attempt) -> bool:
     products = list(attempt.products.all())
-    return bool(products) and all(_is_there(one) for one in products)
-
-
-def _is_there(product: Product) -> bool:
-    try:
-        return (settings.HCM_DATA_DIR / product.path).stat().st_size == product.size
-    except OSError:
-        return False
+    return bool(products) and not any(why_unusable(one) for one in products)
 
 
 def forget_inputs(block: AssociationBlock) -> None:

@@ -28,6 +28,7 @@ from pipelines.models import (
 )
 
 from .associate import associate_blocks
+from .changes import has_new_files
 from .ingest import Done, find_frames, ingest
 from .nights import closed_nights
 from .offers import AWAITS
@@ -45,12 +46,10 @@ LEASE = dt.timedelta(minutes=15)
 QUIET_S = 10.0
 # Files looked at between two signs of life.
 FILES_A_BEAT = 500
-# What passes by itself, or when a file comes back. What a recipe refuses it refuses again.
-_MAY_PASS = [
-    FailureKind.INPUT,
-    FailureKind.MISSING,
-    FailureKind.ENVIRONMENT,
-]
+# What passes when a file is another one, or comes back.
+_OF_FILES = [FailureKind.INPUT, FailureKind.MISSING]
+# What may pass at all. What a recipe refuses it refuses again.
+_MAY_PASS = [*_OF_FILES, FailureKind.ENVIRONMENT]
 # Nights so far back are looked after; older ones by `verify` and `reprocess`.
 RECENT = dt.timedelta(days=14)
 
@@ -230,6 +229,8 @@ def _try_again(instrument: Instrument, work: _Work, at: dt.datetime) -> None:
     closed = closed_nights((block.instrument_id, block.night) for block in failed)
     for block in failed:
         if (block.instrument_id, block.night) in closed:
+            continue
+        if block.failure_kind in _OF_FILES and not has_new_files(block):
             continue
         if request_again(block, at, n_failures=settings.HCM_MAX_ATTEMPTS - 1):
             work.counts["tried again"] += 1

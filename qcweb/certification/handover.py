@@ -4,22 +4,23 @@ import datetime as dt
 import hashlib
 import io
 import json
-import os
 import shutil
 import tarfile
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
+from django.db.models import OuterRef, Subquery
 
 from pipelines.domain.recipe_call import safe_name
 from pipelines.domain.times import mjd_to_datetime
 from pipelines.models import AssociationBlock, Instrument, Product
+from pipelines.services.products import why_unusable
 
 from .models import Certification, Decision
-from .services import standing
 
 MANIFEST, SUMS, SOF = "manifest.json", "SHA256SUMS", "calibrations.sof"
 _CHUNK = 1 << 20
@@ -44,27 +45,68 @@ class Master:
 
 
 def masters_of(
-    instrument: Instrument, since: dt.date | None = None, until: dt.date | None = None
+    instrument: Instrument,
+    since: dt.date | None = None,
+    until: dt.date | None = None,
+    most: int | None = None,
 ) -> list[Master]:
-    """Return the products of certified blocks of some nights, each under a name of its own."""
-    blocks = AssociationBlock.objects.filter(
+    """Return the products of certified blocks of some nights, each under a name of its own.
+
+    With `most`, one more than that at most: the last one says that there are more.
+    """
+    enough = None if most is None else most + 1
+    query = AssociationBlock.objects.filter(
         instrument=instrument, is_certified=True, is_withdrawn=False
     ).select_related("instrument", "current_attempt")
     if since:
-        blocks = blocks.filter(night__gte=since)
+        query = query.filter(night__gte=since)
     if until:
-        blocks = blocks.filter(night__lte=until)
+        query = query.filter(night__lte=until)
+    blocks = list(query.in_cascade_order()[:enough])
+    decisions, products = _latest(blocks), _products(blocks)
     found: list[Master] = []
     names: set[str] = set()
-    for block in blocks.in_cascade_order():
-        decision = standing(block)
-        if decision is None or decision.decision not in {Decision.AUTO, Decision.ACCEPTED}:
+    for block in blocks:
+        decision = decisions.get(block.pk)
+        if decision is None or not decision.holds(block) or decision.decision not in _CERTIFIED:
             continue
-        for product in Product.objects.filter(attempt=block.current_attempt_id).order_by("pk"):
+        for product in products.get(block.current_attempt_id, ()):
             name = _final_name(block, product, names)
             names.add(name)
             found.append(Master(name, product, block, decision))
+    return found[:enough]
+
+
+_CERTIFIED = frozenset({Decision.AUTO, Decision.ACCEPTED})
+# Keys in one query: databases take so many and not many more.
+_AT_ONCE = 5000
+
+
+def _latest(blocks: Sequence[AssociationBlock]) -> dict[int, Certification]:
+    """Return the latest decision on each block."""
+    last = Certification.objects.filter(block=OuterRef("block")).order_by("-number")
+    return {
+        one.block_id: one
+        for some in _batched(blocks)
+        for one in Certification.objects.filter(
+            block__in=some, number=Subquery(last.values("number")[:1])
+        ).select_related("decided_by")
+    }
+
+
+def _products(blocks: Sequence[AssociationBlock]) -> dict[int | None, list[Product]]:
+    """Return the products of the blocks' present results, by the attempt."""
+    found: dict[int | None, list[Product]] = {}
+    for some in _batched(blocks):
+        attempts = [one.current_attempt_id for one in some]
+        for product in Product.objects.filter(attempt__in=attempts).order_by("pk"):
+            found.setdefault(product.attempt_id, []).append(product)
     return found
+
+
+def _batched(blocks: Sequence[AssociationBlock]) -> Iterator[Sequence[AssociationBlock]]:
+    for start in range(0, len(blocks), _AT_ONCE):
+        yield blocks[start : start + _AT_ONCE]
 
 
 def _final_name(block: AssociationBlock, product: Product, taken: set[str]) -> str:
@@ -131,13 +173,15 @@ def write_folder(masters: Sequence[Master], folder: Path) -> None:
     Raises
     ------
     HandOverError
-        The directory holds something, or a product is not there.
+        The directory holds something, or a product is not the one that was made.
     """
-    _check(masters)
+    if folder.name in {"", ".."}:
+        raise HandOverError(f"{folder} has no name of its own. Give a new directory in it.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise HandOverError(f"{folder} is there already and not empty. Give a new directory.")
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    _check(masters)
+    # A name of its own: somebody else may be writing the same directory.
+    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     try:
         part.mkdir(parents=True)
         _write(masters, _Folder(part))
@@ -151,7 +195,7 @@ def write_folder(masters: Sequence[Master], folder: Path) -> None:
 def write_tar(masters: Sequence[Master], target: Path) -> None:
     """Write masters into a tar file; it gets its name when it is whole."""
     _check(masters)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
         with tarfile.open(part, "w") as archive:
             _write(masters, _Tar(archive, safe_name(target.stem)))
@@ -163,10 +207,13 @@ def write_tar(masters: Sequence[Master], target: Path) -> None:
 def _check(masters: Sequence[Master]) -> None:
     if not masters:
         raise HandOverError("There is no certified master in these nights. Certify some first.")
-    if gone := [one for one in masters if not one.path.is_file()]:
+    wrong = [(one, why) for one in masters if (why := why_unusable(one.product))]
+    if wrong:
+        (first, why), n = wrong[0], len(wrong)
         raise HandOverError(
-            f"{len(gone)} product{'s are' if len(gone) > 1 else ' is'} not on disk, first "
-            f"{gone[0].product.name} of {gone[0].block.ab_name}. `manage.py reprocess` makes it anew."
+            f"{n} product{'s are' if n > 1 else ' is'} not as made, first {first.product.name} of "
+            f"{first.block.ab_name}, which {why}. "
+            f"`manage.py reprocess {first.block.ab_name}` makes it anew."
         )
 
 

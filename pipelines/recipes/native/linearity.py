@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import IllegalInputError
 from .measure import clipped, median_level
 from .recipe import COMMON_PARAMETERS, QC, Parameter, Recipe, Reduced, Stack
 from .series import Line, Lit, Series, level_of, series_of, straight_line
@@ -67,10 +68,23 @@ def reduce_linearity(stack: Stack) -> Reduced:
 
 
 def _not_full(series: Series) -> tuple[Lit, ...]:
+    """Return the levels below that of full pixels.
+
+    Raises
+    ------
+    IllegalInputError
+        Too few of them for a line and its scatter.
+    """
     dark_level = series.dark_level()
     rates = [_level(lit, dark_level) / lit.exptime_s for lit in series.lit]
     usual = float(np.median(rates[: _MIN_LEVELS - 1]))
     kept = [lit for lit, rate in zip(series.lit, rates, strict=True) if rate > _NOT_FULL * usual]
+    if len(kept) < _MIN_LEVELS:
+        first = series.lit[0].detectors[0].path.name
+        raise IllegalInputError(
+            f"{first} and following: {len(kept)} of {len(rates)} exposure times are below the level "
+            f"of full pixels, at least {_MIN_LEVELS} expected; take shorter exposures"
+        )
     return tuple(kept)
 
 

@@ -13,6 +13,7 @@ from pipelines.domain.recipe_parameters import ParameterValue, RecipeParameter
 from pipelines.models import Act, AssociationBlock, Attempt, Hold, HoldScope, Outcome
 from pipelines.services import control
 from pipelines.services.reprocess import (
+    MOST_REPLACED,
     ParameterError,
     Requested,
     dependents,
@@ -207,7 +208,7 @@ def replace(request: HttpRequest, ab_name: str) -> HttpResponse:
         messages.error(request, "Nothing is queued: choose blocks first.")
     found_for = replacements(found, at) if found.is_withdrawn else []
     return render(request, "replace.html", {"ab": found, "replacements": found_for,
-                                            "users": users_of(found)})  # fmt: skip
+                                            "users": users_of(found), "most": MOST_REPLACED})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,7 @@ class Compared:
     """One value in two runs."""
 
     name: str
+    category: str
     detector: str
     unit: str
     one: QC1Value | None
@@ -284,7 +286,18 @@ def _paired_products(one: Attempt, other: Attempt) -> list[tuple[str, list[objec
     return sorted(found.items())
 
 
-def _values(attempt: Attempt) -> dict[tuple[str, str, str], tuple[QC1Value, int | None]]:
+@dataclass(frozen=True)
+class _Key:
+    """What a value is of: recipes measure the same in several products, and in several set-ups."""
+
+    table: str
+    category: str
+    setup: int
+    detector: str
+    parameter: str
+
+
+def _values(attempt: Attempt) -> dict[_Key, tuple[QC1Value, int | None]]:
     """Return a run's values with their scores, also of one that is not the current one."""
     values = (
         QC1Value.objects.filter(row__attempt=attempt)
@@ -297,10 +310,13 @@ def _values(attempt: Attempt) -> dict[tuple[str, str, str], tuple[QC1Value, int 
         .order_by("pk").values_list("series_id", "row_id", "result")
     }  # fmt: skip
     return {
-        (one.series.parameter.table.name, one.row.detector, one.series.parameter.name): (
-            one,
-            scores.get((one.series_id, one.row_id)),
-        )
+        _Key(
+            one.series.parameter.table.name,
+            one.row.pro_catg,
+            one.row.setup_id,
+            one.row.detector,
+            one.series.parameter.name,
+        ): (one, scores.get((one.series_id, one.row_id)))
         for one in values
     }
 
@@ -313,7 +329,7 @@ def _compared(one: Attempt, other: Attempt) -> list[Compared]:
         some = a or b
         lines.append(
             Compared(
-                name=key[2], detector=key[1],
+                name=key.parameter, category=key.category, detector=key.detector,
                 unit=some.series.parameter.unit if some else "",
                 one=a, other=b, one_look=looks.result(a_result), other_look=looks.result(b_result),
             )

@@ -201,7 +201,7 @@ def test_a_frame_that_is_given_twice_counts_once(tmp_path):
 
 def test_a_calibration_that_a_recipe_cannot_do_without_is_asked_for(tmp_path):
     outcome = run(call_of(STUDIES["muse_dark"], tmp_path / "raw"), tmp_path / "job")
-    assert (said(outcome), outcome.reason) == (Kind.INPUT, "muse_dark is given no MASTER_BIAS.")
+    assert (said(outcome), outcome.reason) == (Kind.MISSING, "muse_dark is given no MASTER_BIAS.")
 
 
 def test_a_tag_that_the_recipe_does_not_know_is_named_or_else_its_own_failure(tmp_path):

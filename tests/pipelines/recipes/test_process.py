@@ -127,6 +127,11 @@ def test_memory_is_limited(tmp_path):
     assert "MemoryError" in (tmp_path / "terminal.log").read_text()
 
 
+def test_memory_is_limited_without_a_program_that_does_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.recipes.process.shutil.which", lambda _: None)
+    test_memory_is_limited(tmp_path)
+
+
 def test_the_memory_a_program_took_is_told(tmp_path):
     ended = run_limited(
         [sys.executable, "-c", "x = b'x' * 700_000_000"],
@@ -183,6 +188,21 @@ def test_a_process_that_is_gone_already_is_no_mistake(sleeper):
     assert not end_recorded(recorded)
 
 
+def test_what_a_leader_that_is_gone_had_started_is_ended(tmp_path):
+    script = "sleep 300 & echo $! > child; set -m; sleep 300 & echo $! >> child; sleep 300"
+    leader = subprocess.Popen(["sh", "-c", script], cwd=tmp_path, start_new_session=True)
+    known = process_id(leader.pid)
+    recorded = known.as_dict()
+    until(lambda: (tmp_path / "child").exists() and len(children(tmp_path)) == 2)
+    leader.kill()
+    leader.wait()
+    assert not end_recorded(recorded | {"started": known.started + 10_000})
+    assert all(alive(pid) for pid in children(tmp_path))
+    assert end_recorded(recorded)
+    assert not any(alive(pid) for pid in children(tmp_path))
+    assert not end_recorded(recorded)
+
+
 def test_the_start_of_a_process_is_read_whatever_its_name(tmp_path):
     program = tmp_path / "a) b (c 1 2 3"
     program.symlink_to("/bin/sleep")
@@ -229,6 +249,36 @@ def test_a_recipe_ends_when_its_worker_is_killed(tmp_path, start, argv):
         worker.kill()
         worker.wait()
     until(lambda: not alive(recipe))
+
+
+LIMITED = """
+import os, resource, sys
+from pathlib import Path
+from pipelines.recipes import forked, process
+here = Path(sys.argv[1])
+script = ["sh", "-c", "ulimit -Hv"]
+forked.main = lambda arguments: os.execvp("sh", script)
+resource.setrlimit(resource.RLIMIT_AS, (3000 * 2**20, 3000 * 2**20))
+sys.exit({start}(
+    {argv}, cwd=here, env={{"PATH": os.environ["PATH"]}}, timeout_s=30, memory_mb=4000,
+    on_start=lambda _: None, on_beat=lambda: None,
+).code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "argv"),
+    [
+        ("process.run_limited", ["sh", "-c", "sleep 0.3; ulimit -Hv"]),
+        ("forked.run_limited", FORKED),
+    ],
+    ids=["process", "fork"],
+)
+def test_a_lower_limit_of_the_worker_itself_stays(tmp_path, start, argv):
+    parent = LIMITED.format(start=start, argv=argv)
+    worker = subprocess.run([sys.executable, "-c", parent, str(tmp_path)], cwd=ROOT, timeout=60)
+    assert worker.returncode == 0
+    assert (tmp_path / "terminal.log").read_text().strip() == str(3000 * 1024)
 
 
 def test_a_child_is_waited_for_without_the_kernels_help_too(run, monkeypatch):

@@ -1,7 +1,9 @@
 """Real recipes on real files: every way a run can end has its own words."""
 
 import dataclasses
+import errno
 import json
+import os
 import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ import pytest
 from astropy.io import fits
 
 from pipelines.domain.recipe_call import Kind, SofEntry
-from pipelines.recipes import verify
+from pipelines.recipes import quality, verify
 from tests.frames import with_defect
 from tests.pipelines.recipes.calls import BIAS, MUSE, RED, UVES, call_of, run
 
@@ -335,9 +337,12 @@ def test_a_product_that_is_cut_is_found(done):
         ("3", "products cannot be read"),
         ('[{"name": "master_bias.fits"}]', "products cannot be read"),
         ("[]", "made no MASTER_BIAS"),
+        ('[{"name": "master_bias.fits", "category": "MASTER_BIAS"},'
+         ' {"name": "out/master_bias.fits", "category": "X"}]', "lists master_bias.fits more than once"),
         ('[{"name": "../../../etc/passwd", "category": "MASTER_BIAS"}]', "lists passwd, which does not"),
     ],
-    ids=["no list", "empty", "cut", "no list but a number", "no category", "nothing", "elsewhere"],
+    ids=["no list", "empty", "cut", "no list but a number", "no category", "nothing", "twice",
+         "elsewhere"],
 )  # fmt: skip
 def test_a_list_of_products_is_not_believed(done, content, words):
     call, job, _ = done
@@ -347,6 +352,51 @@ def test_a_list_of_products_is_not_believed(done, content, words):
     else:
         listing.write_text(content)
     assert words in complaint(call, job)
+
+
+def unterminated(path, keyword):
+    """Make the value of a keyword a text that never ends."""
+    content = path.read_bytes()
+    at = content.index(f"HIERARCH {keyword}".encode())
+    at = content.index(b"=", at) + 1
+    path.write_bytes(content[:at] + b" 'x".ljust(10) + content[at + 10 :])
+
+
+@pytest.mark.parametrize(
+    ("keyword", "read"),
+    [
+        ("ESO PRO DATANCOM", lambda _, products: verify.combined_count(products)),
+        ("ESO QC BIAS LEVEL",
+         lambda call, products: quality.doubts_about(call, products, verify.reading_product)),
+    ],
+    ids=["count of frames", "QC"],
+)  # fmt: skip
+def test_a_card_of_a_product_that_cannot_be_read_is_the_products_fault(done, keyword, read):
+    call, job, product = done
+    unterminated(product, keyword)
+    products = verify.check_products(call, job)
+    words = r"Product master_bias\.fits cannot be read"
+    with pytest.raises(verify.UnusableError, match=words) as error:
+        read(dataclasses.replace(call, qc=("QC BIAS LEVEL",)), products)
+    assert error.value.kind == Kind.PRODUCT
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("reader", ["read_fits", "_opened"])
+def test_a_disk_that_cannot_be_read_from_is_the_machines_fault(tmp_path, monkeypatch, code, reader):
+    def fail(*_given):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(verify, reader, fail)
+    outcome = run(call_of(BIAS, tmp_path / "raw"), tmp_path / "job")
+    assert (outcome.kind, outcome.return_code) == (Kind.ENVIRONMENT, None)
+    assert os.strerror(code) in outcome.reason
+
+
+def test_a_calibration_the_recipe_must_have_is_missing_not_damaged(tmp_path):
+    call = call_of(BIAS, tmp_path / "raw", calibration_tags=("MASTER_DARK",))
+    outcome = run(call, tmp_path / "job")
+    assert (outcome.kind, outcome.reason) == (Kind.MISSING, "hcm_bias is given no MASTER_DARK.")
 
 
 def test_the_list_of_products_is_json(done):

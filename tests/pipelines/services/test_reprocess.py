@@ -1,10 +1,24 @@
 """Running again: with dependents, other parameters, nothing changed, the next best calibration."""
 
+import dataclasses
+import os
+
 import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from pipelines.models import Act, AssociationBlock, Outcome, ProcessStatus, Product
+from pipelines.domain.recipe_call import SofEntry
+from pipelines.models import (
+    Act,
+    AssociationBlock,
+    CalibrationLink,
+    Outcome,
+    ProcessStatus,
+    Product,
+    RawFile,
+)
+from pipelines.services import reprocess
+from pipelines.services.inputs import plan_call
 from pipelines.services.reprocess import (
     ParameterError,
     dependents,
@@ -15,6 +29,8 @@ from pipelines.services.reprocess import (
     run_again,
     values_of,
 )
+from pipelines.services.requests import request_again
+from pipelines.services.reuse import digest_of
 from qcweb.certification.models import Decision
 from qcweb.certification.services import decide
 from tests.conftest import run_to_rest
@@ -40,7 +56,7 @@ def again(block, **options):
 
 def test_what_depends_on_a_block_is_found_through_others_too(night):
     assert [one.raw_type for one in dependents([night["BIAS"]])] == ["DARK", "FLAT"]
-    assert [one.raw_type for one in dependents([night["DARK"]])] in ([], ["FLAT"])
+    assert [one.raw_type for one in dependents([night["DARK"]])] == []
 
 
 def test_a_block_runs_again_and_both_results_are_kept(night):
@@ -142,6 +158,83 @@ def test_nothing_changed_the_products_are_used_again(night, settings):
     assert [one.path for one in run.products.all()] == [one.path for one in first.products.all()]
 
 
+def retag(block):
+    block.instrument.recipes["hcm_bias"]["tags"] = {"BIAS": "BIAS_RAW"}
+    block.instrument.recipes["hcm_bias"]["raws"] = []
+
+
+def one_more_product(block):
+    block.virtual_products[0]["is_promised"] = False
+    block.save()
+    block.instrument.recipes["hcm_bias"]["products"] = []
+
+
+def more_frames(block):
+    block.instrument.recipes["hcm_bias"]["min_frames"] = 2
+    block.min_frames = 2
+
+
+def the_file(block):
+    frame = block.block_frames.select_related("raw_file__root").first().raw_file
+    os.utime(frame.full_path)
+
+
+@pytest.mark.parametrize("change", [retag, one_more_product, more_frames, the_file])
+def test_the_inputs_of_a_run_are_told_by_all_it_depends_on(night, change):
+    block = fresh(night["BIAS"])
+    before = digest_of(block, plan_call(block, []), "1")
+    assert digest_of(fresh(block), plan_call(fresh(block), []), "1") == before
+    change(block)
+    assert digest_of(block, plan_call(block, []), "1") != before
+
+
+def test_parameters_count_in_their_order(night):
+    block = fresh(night["BIAS"])
+    call = plan_call(block, [])
+    digests = {
+        digest_of(block, dataclasses.replace(call, parameters=given), "1")
+        for given in [("--kappa=3", "--kappa=5"), ("--kappa=5", "--kappa=3")]
+    }
+    assert len(digests) == 2
+
+
+def test_a_calibration_on_disk_counts_with_what_it_holds(night, tmp_path):
+    block = fresh(night["BIAS"])
+    table = tmp_path / "static.fits"
+    table.write_bytes(b"one")
+    call = plan_call(block, [])
+    call = dataclasses.replace(call, calibrations=(SofEntry(table, "LINE_TABLE"),))
+    before = digest_of(block, call, "1")
+    table.write_bytes(b"another")
+    assert digest_of(block, call, "1") != before
+    file = block.block_frames.select_related("raw_file__root").first().raw_file
+    call = dataclasses.replace(call, calibrations=(SofEntry(file.full_path, "MASTER"),))
+    CalibrationLink.objects.create(block=block, label="X", pro_catg="MASTER", file=file)
+    before = digest_of(block, call, "1")
+    RawFile.objects.filter(pk=file.pk).update(header_digest="changed")
+    assert digest_of(fresh(block), call, "1") != before
+
+
+def test_products_of_a_withdrawn_block_are_not_used_again(night, settings):
+    settings.HCM_LAZY = True
+    AssociationBlock.objects.filter(pk=night["BIAS"].pk).update(is_withdrawn=True)
+    again(night["BIAS"])
+    run_to_rest()
+    assert fresh(night["BIAS"]).current_attempt.reused is None
+
+
+def test_a_product_whose_data_have_changed_is_not_used_again(night, settings):
+    settings.HCM_LAZY = True
+    product = fresh(night["BIAS"]).current_attempt.products.get()
+    path = settings.HCM_DATA_DIR / product.path
+    content = bytearray(path.read_bytes())
+    content[-3000] ^= 1
+    path.write_bytes(content)
+    again(night["BIAS"])
+    run_to_rest()
+    assert fresh(night["BIAS"]).current_attempt.reused is None
+
+
 @pytest.mark.parametrize("change", ["parameters", "frame", "product gone", "asked anew"])
 def test_something_changed_the_recipe_runs(night, settings, change):
     settings.HCM_LAZY = True
@@ -207,6 +300,55 @@ def test_where_nothing_else_fits_that_is_said(take, tmp_path, quinn):
     decide(bias, Decision.REJECTED, quinn, "light leak", seen=1, seen_attempt=1, at=timezone.now())
     (found,) = replacements(fresh(bias), timezone.now())
     assert found.lacks == "nothing else fits"
+
+
+def test_what_nothing_else_fits_is_not_queued(take, tmp_path, quinn):
+    take(taken(tmp_path / "one", BIAS, DARK))
+    run_to_rest()
+    bias, dark = (AssociationBlock.objects.get(raw_type=one) for one in ("BIAS", "DARK"))
+    decide(bias, Decision.REJECTED, quinn, "light leak", seen=1, seen_attempt=1, at=timezone.now())
+    done = replace_withdrawn(fresh(bias), [dark], timezone.now(), quinn)
+    assert (done.queued, done.left) == ([], [(dark, "nothing else fits")])
+    assert fresh(dark).next_step == "REST"
+
+
+def test_what_is_not_withdrawn_any_more_is_not_replaced(two_biases, quinn):
+    _, withdrawn, dark = two_biases
+    AssociationBlock.objects.filter(pk=withdrawn.pk).update(is_withdrawn=False)
+    done = replace_withdrawn(withdrawn, [dark], timezone.now(), quinn)
+    assert done.left == [(dark, f"{withdrawn.ab_name} is not withdrawn any more")]
+    assert fresh(dark).next_step == "REST"
+
+
+def test_a_block_at_work_is_no_choice(two_biases):
+    _, withdrawn, dark = two_biases
+    AssociationBlock.objects.filter(pk=dark.pk).update(next_step="EXTRACT")
+    assert replacements(withdrawn, timezone.now())[0].lacks == "it is being worked on"
+
+
+def test_the_instrument_is_taken_before_any_block(two_biases, quinn, monkeypatch):
+    _, withdrawn, dark = two_biases
+    order = []
+
+    def noted(name, act):
+        def noting(*given):
+            order.append(name)
+            return act(*given)
+
+        monkeypatch.setattr(f"pipelines.services.reprocess.{act.__name__}", noting)
+
+    noted("instrument", reprocess._hold_still)
+    noted("block", request_again)
+    replacements(withdrawn, timezone.now())
+    replace_withdrawn(withdrawn, [dark], timezone.now(), quinn)
+    assert order == ["instrument", "block", "instrument", "block", "block"]
+
+
+def test_so_many_are_looked_at_at_once(two_biases, quinn, monkeypatch):
+    _, withdrawn, dark = two_biases
+    monkeypatch.setattr(reprocess, "MOST_REPLACED", 0)
+    assert replacements(withdrawn, timezone.now()) == []
+    assert replace_withdrawn(withdrawn, [dark], timezone.now(), quinn).queued == []
 
 
 def test_products_of_earlier_runs_stay_on_disk(night):

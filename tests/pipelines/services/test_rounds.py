@@ -1,12 +1,14 @@
 """The hourly round: what it finds, what it tries again, and that a subject has one runner."""
 
 import datetime as dt
+import os
 
 import pytest
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock, Instrument, NightEvent, RawFile, Root, Round
+from pipelines.models import AssociationBlock, Attempt, Instrument, NightEvent, RawFile, Root, Round
 from pipelines.services import rounds
+from pipelines.services.reprocess import run_again
 from pipelines.services.rounds import INCOMING, run_round, subjects
 from qcweb import tasks
 from tests.conftest import run_to_rest
@@ -81,24 +83,82 @@ def test_a_round_that_fails_says_why_and_is_over(followed, monkeypatch):
     assert Round.objects.get().finished_at is not None
 
 
-def test_what_failed_for_its_input_is_tried_again_until_the_night_is_closed(
-    take, quinn, tmp_path, settings
-):
-    take(taken(tmp_path, with_defect(BIAS, truncated_frame=2)))
+def whole(directory, template):
+    """Write the frames of a template anew, as a second transfer does: with the times of the first."""
+    for path in taken(directory.with_name("again"), template).iterdir():
+        there = directory / path.name
+        times = there.stat()
+        there.write_bytes(path.read_bytes())
+        os.utime(there, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_what_failed_for_its_input_is_tried_again_when_that_has_changed(take, tmp_path):
+    take(taken(tmp_path / "night", with_defect(BIAS, truncated_frame=2)))
     run_to_rest()
     block = AssociationBlock.objects.get()
     assert (block.process_status, block.failure_kind) == ("FAILED", "input")
     later = timezone.now() + dt.timedelta(hours=2)
     AssociationBlock.objects.update(night=later.date())
+    for hours in range(3):
+        assert "tried again" not in str(run_round("CCDCAM", later + dt.timedelta(hours=hours)))
+        run_to_rest()
+    assert block.attempts.count() == 1
+    whole(tmp_path / "night", BIAS)
     assert str(run_round("CCDCAM", later)) == "CCDCAM: 1 tried again"
-    block.refresh_from_db()
-    assert (block.process_status, block.next_step) == ("QUEUED", "PROCESS")
     run_to_rest()
+    block.refresh_from_db()
+    assert (block.process_status, block.attempt) == ("SUCCESSFUL", 2)
+
+
+def test_what_failed_for_its_input_rests_when_its_night_is_closed(take, quinn, tmp_path):
+    take(taken(tmp_path / "night", with_defect(BIAS, truncated_frame=2)))
+    run_to_rest()
+    later = timezone.now() + dt.timedelta(hours=2)
+    AssociationBlock.objects.update(night=later.date())
+    whole(tmp_path / "night", BIAS)
     NightEvent.objects.create(
-        instrument=block.instrument, night=later.date(), kind="CLOSED", decided_by=quinn,
-        decided_at=later,
+        instrument=Instrument.objects.get(name="CCDCAM"), night=later.date(), kind="CLOSED",
+        decided_by=quinn, decided_at=later,
     )  # fmt: skip
     assert str(run_round("CCDCAM", later + dt.timedelta(days=1))) == "CCDCAM: nothing new"
+
+
+def test_what_failed_for_want_of_a_file_is_tried_again_when_it_is_back(take, tmp_path):
+    take(taken(tmp_path / "night", BIAS, DARK))
+    frame = AssociationBlock.objects.get(raw_type="DARK").block_frames.first().raw_file
+    away = frame.full_path.rename(tmp_path / "away.fits")
+    run_to_rest()
+    block = AssociationBlock.objects.get(raw_type="DARK")
+    assert (block.process_status, block.failure_kind) == ("FAILED", "input")
+    later = timezone.now() + dt.timedelta(hours=2)
+    AssociationBlock.objects.update(night=later.date())
+    assert "tried again" not in str(run_round("CCDCAM", later))
+    # A disk that is mounted again brings its files with all their times.
+    frame.full_path.symlink_to(away)
+    Attempt.objects.update(started_at=timezone.now() + dt.timedelta(minutes=1))
+    assert "1 tried again" in str(run_round("CCDCAM", later))
+
+
+def test_what_failed_is_tried_again_with_another_calibration(take, tmp_path):
+    take(taken(tmp_path / "night", BIAS, DARK))
+    run_to_rest()
+    later = timezone.now() + dt.timedelta(hours=2)
+    dark = AssociationBlock.objects.filter(raw_type="DARK")
+    dark.update(process_status="FAILED", failure_kind="missing", night=later.date())
+    assert str(run_round("CCDCAM", later)) == "CCDCAM: nothing new"
+    run_again(AssociationBlock.objects.filter(raw_type="BIAS"), timezone.now(), None)
+    run_to_rest()
+    assert "1 tried again" in str(run_round("CCDCAM", later))
+
+
+def test_what_failed_for_the_machine_is_tried_again_as_it_is(take, tmp_path):
+    take(taken(tmp_path, BIAS))
+    run_to_rest()
+    later = timezone.now() + dt.timedelta(hours=2)
+    AssociationBlock.objects.update(
+        process_status="FAILED", failure_kind="environment", night=later.date()
+    )
+    assert str(run_round("CCDCAM", later)) == "CCDCAM: 1 tried again"
 
 
 def test_what_a_recipe_refused_is_not_tried_again(take, tmp_path):

@@ -7,7 +7,9 @@ import subprocess
 import tarfile
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 
 from pipelines.models import Act, Instrument
@@ -90,8 +92,70 @@ def test_nothing_is_written_over(night, tmp_path):
 
 def test_a_product_that_is_gone_is_named(night, tmp_path, settings):
     settings.HCM_DATA_DIR = tmp_path / "elsewhere"
-    with pytest.raises(CommandError, match=r"not on disk, first master_bias\.fits"):
+    with pytest.raises(CommandError, match=r"first master_bias\.fits .* is not on disk"):
         hand_over("CCDCAM", str(tmp_path / "out"))
+
+
+def cut(content):
+    return content[:-2880]
+
+
+def flipped(content):
+    return content[:-3000] + bytes([content[-3000] ^ 1]) + content[-2999:]
+
+
+@pytest.mark.parametrize(("spoil", "said"), [(cut, "bytes, made with"), (flipped, "DATASUM")])
+def test_a_product_that_is_not_as_made_is_not_handed_over(night, tmp_path, spoil, said):
+    block = night["green"]
+    path = settings.HCM_DATA_DIR / block.current_attempt.products.get().path
+    content = path.read_bytes()
+    path.write_bytes(spoil(content))
+    try:
+        with pytest.raises(CommandError, match=said) as caught:
+            hand_over("CCDCAM", str(tmp_path / "out"))
+    finally:
+        path.write_bytes(content)
+    assert f"`manage.py reprocess {block.ab_name}`" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", [".", "..", "/"])
+def test_a_directory_without_a_name_is_refused(night, tmp_path, monkeypatch, target):
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    with pytest.raises(CommandError, match="no name of its own"):
+        hand_over("CCDCAM", target)
+
+
+def test_another_who_writes_the_same_directory_is_not_disturbed(night, tmp_path):
+    theirs = tmp_path / ".masters.part"
+    theirs.mkdir()
+    hand_over("CCDCAM", str(tmp_path / "masters"))
+    assert theirs.is_dir()
+
+
+def test_the_number_of_queries_does_not_grow_with_the_masters(night, django_assert_num_queries):
+    instrument = Instrument.objects.get(name="CCDCAM")
+    with django_assert_num_queries(3):
+        assert len(masters_of(instrument)) == 3
+    assert len(masters_of(instrument, most=1)) == 2
+
+
+def test_page_and_archive_are_bounded(night, client, quinn, monkeypatch):
+    monkeypatch.setattr("qcweb.web.views.handover.MOST_MASTERS", 1)
+    client.force_login(quinn)
+    until = night["green"].night.isoformat()
+    page = client.get(f"/handover/CCDCAM/?since={until}&until={until}").content.decode()
+    assert "More than 1 master" in page
+    assert "Take them as a tar file" not in page
+    answer = client.post("/handover/CCDCAM/tar/", {"since": until, "until": until})
+    assert answer.status_code == 409
+
+
+def test_the_archive_needs_the_token_of_the_form(night, quinn):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(quinn)
+    assert client.post("/handover/CCDCAM/tar/").status_code == 403
 
 
 def test_the_page_gives_the_archive_and_notes_who_took_it(night, client, quinn):
@@ -99,7 +163,9 @@ def test_the_page_gives_the_archive_and_notes_who_took_it(night, client, quinn):
     until = night["green"].night.isoformat()
     page = client.get(f"/handover/CCDCAM/?since={until}&until={until}").content.decode()
     assert "3 masters" in page
-    answer = client.get(f"/handover/CCDCAM/tar/?since={until}&until={until}")
+    assert client.get("/handover/CCDCAM/tar/").status_code == 405
+    assert 'action="/handover/CCDCAM/tar/"' in page
+    answer = client.post("/handover/CCDCAM/tar/", {"since": until, "until": until})
     content = b"".join(answer)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         assert len(archive.getnames()) == 6

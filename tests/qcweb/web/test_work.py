@@ -1,9 +1,17 @@
 """Pages to run blocks again, to hold and cancel them, to compare runs, to look at products."""
 
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
+from astropy.io import fits
+from django.conf import settings
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock, Hold, ProcessStatus
+from pipelines.models import AssociationBlock, Attempt, Hold, ProcessStatus
+from pipelines.services import previews
 from pipelines.services.previews import make_due_previews, make_previews, previous_certified
 from pipelines.services.reprocess import run_again
 from qcweb.certification.models import Decision
@@ -90,6 +98,22 @@ def test_two_runs_stand_side_by_side_and_the_former_can_be_made_current(reader, 
     assert reader.get(f"/blocks/{block.ab_name}/compare/?a=x").status_code == 404
 
 
+def test_values_of_several_products_of_a_run_are_all_compared(reader, night):
+    run = night["green"].current_attempt
+    row = run.qc1_rows.order_by("pk").first()
+    before = parse(reader.get(f"/blocks/{night['green'].ab_name}/compare/")).text
+    values = list(row.values.all())
+    row.pk, row.pro_catg, row.is_current = None, "MASTER_BIAS_RAW", False
+    row.superseded_at = timezone.now()
+    row.save()
+    for value in values:
+        value.row = row
+        value.save(force_insert=True)
+    after = parse(reader.get(f"/blocks/{night['green'].ab_name}/compare/")).text
+    assert after.count("MASTER_BIAS_RAW") == len(values)
+    assert len(after) > len(before)
+
+
 def test_some_blocks_of_a_night_are_run_again(reader, night):
     address = f"/nights/CCDCAM/{night['red'].night}/run/"
     assert "0 of 3 chosen" in parse(reader.get(address)).text
@@ -113,6 +137,16 @@ def test_a_rejected_calibration_shows_who_used_it_and_what_they_would_use(
         f"/blocks/{block.ab_name}/replace/", {"ab": [night["dark"].ab_name]}, follow=True
     )
     assert "1 block is queued" in parse(answer).text
+
+
+def test_the_page_of_replacements_is_bounded_and_says_so(reader, night, monkeypatch, quinn):
+    block = night["green"]
+    decide(block, Decision.REJECTED, quinn, "light leak", seen=1, seen_attempt=1,
+           at=timezone.now())  # fmt: skip
+    monkeypatch.setattr("pipelines.services.reprocess.MOST_REPLACED", 0)
+    monkeypatch.setattr("qcweb.web.views.work.MOST_REPLACED", 0)
+    page = parse(reader.get(f"/blocks/{block.ab_name}/replace/")).text
+    assert "1 blocks used its products; here are 0" in page
 
 
 # ---- previews
@@ -161,8 +195,6 @@ def test_the_difference_is_from_the_previous_certified_one(night, take, tmp_path
 
 
 def test_a_product_that_is_gone_stops_no_other_preview(night, settings):
-    from pathlib import Path
-
     product = night["red"].current_attempt.products.get()
     path = Path(settings.HCM_DATA_DIR) / product.path
     content = path.read_bytes()
@@ -179,6 +211,49 @@ def test_a_degraded_block_can_be_run_again(states):
     assert fresh(block).process_status == ProcessStatus.QUEUED
     run_to_rest()
     assert (fresh(block).process_status, fresh(block).is_degraded) == ("SUCCESSFUL", True)
+
+
+def test_whatever_is_wrong_with_a_product_others_have_their_turn(night, monkeypatch):
+    real = previews._of_image
+
+    def fail(attempt, *args):
+        if attempt.block_id == night["red"].pk:
+            raise RuntimeError("nobody foresaw it")
+        return real(attempt, *args)
+
+    monkeypatch.setattr(previews, "_of_image", fail)
+    assert make_due_previews(60.0) == 3
+    assert not Attempt.objects.filter(previewed_at=None).exists()
+    assert make_previews(night["green"].current_attempt)
+
+
+def test_a_full_disk_is_waited_for(night, monkeypatch):
+    def fail(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(previews, "_keep", fail)
+    with pytest.raises(OSError, match="No space"):
+        make_due_previews(60.0)
+    assert Attempt.objects.filter(previewed_at=None).count() == 3
+
+
+@pytest.mark.parametrize("low", [3.0e38, -3.4e38], ids=["all near the top", "both ends"])
+def test_pixels_near_the_largest_number_have_a_preview(reader, night, low):
+    attempt = night["red"].current_attempt
+    product = attempt.products.get()
+    path = Path(settings.HCM_DATA_DIR) / product.path
+    content = path.read_bytes()
+    pixels = np.random.default_rng(1).choice([low, 3.4e38], (300, 300)).astype(np.float32)
+    fits.HDUList([fits.PrimaryHDU(pixels)]).writeto(path, overwrite=True)
+    try:
+        (made,) = make_previews(attempt)
+    finally:
+        path.write_bytes(content)
+    made.refresh_from_db()
+    json.dumps(made.facts, allow_nan=False)
+    assert made.facts["max"] == pytest.approx(3.4e38)
+    assert None not in made.facts["row"]
+    assert reader.get(f"/blocks/{night['red'].ab_name}/").status_code == 200
 
 
 def test_a_night_says_what_is_held_and_how_far_it_is(reader, night):

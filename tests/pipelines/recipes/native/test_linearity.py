@@ -61,6 +61,14 @@ def test_full_levels_are_left_out(tmp_path):
     assert qc["LINEARITY COEF"] == pytest.approx(-0.02 / NONLINEAR_AT_ADU, rel=0.05)
 
 
+def test_a_series_that_is_full_too_soon_is_refused(tmp_path):
+    few = physics(SERIES, lamp_adu_s=FLUX, full_well_adu=4_000.0)
+    outcome = reduce("hcm_linearity", frames(SERIES, tmp_path / "raw", few), tmp_path / "out")
+
+    assert outcome.exit_code == 14
+    assert "2 of 8 exposure times are below the level of full pixels" in outcome.log
+
+
 def test_the_curve_is_kept(tmp_path):
     outcome, qc = linearity(tmp_path, nonlinear=0.04)
     seconds, level, deviation = fits.getdata(outcome.directory / "master_linearity.fits", "CHIP1")
