@@ -106,7 +106,9 @@ class Supervisor:
     def stop(self) -> None:
         processes = [child.process for child in self.children.values()]
         for process in processes:
-            _signal(process, signal.SIGTERM)
+            # It alone: a worker ends its own pool, and says that it ends.
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
         deadline = time.monotonic() + GRACE_S
         for process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):

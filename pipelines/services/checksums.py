@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 # How long one call may read, so that recipes do not wait for it.
 BUDGET_S = 2.0
+CHUNK = 20
 
 
 def add_checksums(budget_s: float = BUDGET_S) -> int:
@@ -25,13 +26,18 @@ def add_checksums(budget_s: float = BUDGET_S) -> int:
     """
     deadline = time.monotonic() + budget_s
     done = 0
-    frames = RawFile.objects.filter(checksum="", gone_at=None).select_related("root")
-    for frame in frames.order_by(F("checksum_tried_at").asc(nulls_first=True), "pk").iterator(
-        chunk_size=100
-    ):
-        done += _add(frame)
-        if time.monotonic() > deadline:
-            break
+    while time.monotonic() <= deadline:
+        # A few at a time, read whole: SQLite refuses to write under a reader that is not done.
+        frames = RawFile.objects.filter(checksum="", gone_at=None).select_related("root")
+        some = list(frames.order_by(F("checksum_tried_at").asc(nulls_first=True), "pk")[:CHUNK])
+        added = 0
+        for frame in some:
+            added += _add(frame)
+            if time.monotonic() > deadline:
+                break
+        done += added
+        if not added:
+            break  # what is left cannot have one now
     return done
 
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models, transaction
 
+from pipelines.domain.recipe_parameters import argument_name
 from pipelines.models import (
     Act,
     ActKind,
@@ -151,10 +152,22 @@ def _close(run: Attempt, said: str, at: dt.datetime) -> None:
 
 def _without_its_run(block: AssociationBlock, said: str) -> dict[str, object]:
     before = block.current_attempt
+    latest = (
+        block.attempts.filter(outcome__in=[Outcome.SUCCESSFUL, Outcome.DEGRADED, Outcome.FAILED])
+        .order_by("-number")
+        .first()
+    )
     after: dict[str, object] = {
         "lease_until": None, "next_try_at": None, "blocked_by": None, "priority": 0,
         "failure_kind": FailureKind.NONE,
     }  # fmt: skip
+    if latest is not None and latest.outcome == Outcome.FAILED:
+        # It had failed before it was asked for again: that stays to be seen.
+        return after | {
+            "process_status": ProcessStatus.FAILED, "next_step": NextStep.REST,
+            "is_degraded": False, "reason": latest.reason, "needs_person": True,
+            "failure_kind": latest.failure_kind,
+        }  # fmt: skip
     if before is None:
         return after | {
             "process_status": ProcessStatus.CREATED, "next_step": NextStep.REST,
@@ -188,6 +201,8 @@ def make_current(attempt: Attempt, at: dt.datetime, by: User | None, reason: str
             return False
         AssociationBlock.objects.filter(pk=block.pk).update(
             current_attempt=attempt,
+            # What it was run with is what the next run is given.
+            chosen_parameters=_chosen_of(attempt, block),
             process_status=ProcessStatus.SUCCESSFUL,
             is_degraded=attempt.outcome == Outcome.DEGRADED,
             reason=attempt.reason,
@@ -205,6 +220,12 @@ def make_current(attempt: Attempt, at: dt.datetime, by: User | None, reason: str
             attempt=attempt.number, former=former.number if former else None,
         )  # fmt: skip
     return True
+
+
+def _chosen_of(attempt: Attempt, block: AssociationBlock) -> dict[str, str]:
+    """Return the parameters of a run that the rules do not give."""
+    chosen = [one for one in attempt.parameters if one not in block.parameters]
+    return {argument_name(one): one.partition("=")[2] for one in chosen}
 
 
 def cancel_all(

@@ -30,9 +30,9 @@ class Progress:
     ----------
     n_blocks
         Those that can be processed: complete, and with a recipe.
-    n_done, n_failed, n_running, n_waiting, n_blocked
+    n_done, n_failed, n_running, n_waiting, n_blocked, n_held
         At rest after success; at rest after failure; in their recipe; to be taken up; waiting for
-        another block.
+        another block; kept from starting by a hold (some of those that wait).
     left_s
         Seconds until all is done, by the median of each recipe's latest runs and the workers there
         are; None where a recipe has never run.
@@ -44,6 +44,7 @@ class Progress:
     n_running: int
     n_waiting: int
     n_blocked: int
+    n_held: int
     left_s: float | None
 
     @property
@@ -58,7 +59,7 @@ class Progress:
         parts = [f"{self.n_done} of {self.n_blocks} done"]
         counts = {
             "failed": self.n_failed, "running": self.n_running,
-            "queued": self.n_waiting, "blocked": self.n_blocked,
+            "queued": self.n_waiting, "blocked": self.n_blocked, "of them held": self.n_held,
         }  # fmt: skip
         parts += [f"{n} {word}" for word, n in counts.items() if n]
         if self.n_open and self.left_s is not None:
@@ -119,12 +120,20 @@ def progress(blocks: Iterable[AssociationBlock]) -> Progress:
         n_failed=len(at_rest) - n_done,
         n_running=of[ProcessStatus.RUNNING],
         n_blocked=of[ProcessStatus.BLOCKED],
+        n_held=_n_held(open_ones),
         n_waiting=len(open_ones) - of[ProcessStatus.RUNNING] - of[ProcessStatus.BLOCKED],
         left_s=_left_s(open_ones),
     )
 
 
+def _n_held(open_ones: list[AssociationBlock]) -> int:
+    waiting = [one.pk for one in open_ones if one.process_status != ProcessStatus.RUNNING]
+    return AssociationBlock.objects.filter(pk__in=waiting).held().count() if waiting else 0
+
+
 def _left_s(open_ones: list[AssociationBlock]) -> float | None:
+    if not living_workers().exists():
+        return None  # nobody does it
     to_run = [one for one in open_ones if one.next_step == NextStep.PROCESS]
     usual = usual_durations((one.instrument_id, one.recipe) for one in to_run)
     at = timezone.now()

@@ -221,11 +221,33 @@ def _write(masters: Sequence[Master], store: _Store) -> None:
     entries = [_entry(one, store.add(one.name, one.path)) for one in masters]
     store.write(MANIFEST, json.dumps({"masters": entries}, indent=2) + "\n")
     store.write(SUMS, "".join(f"{one['sha256']}  {one['name']}\n" for one in entries))
-    store.write(SOF, "".join(_sof_lines(masters)))
+    newest = _newest(masters)
+    store.write(SOF, "".join(_sof_lines(newest, "of each category and set-up")))
+    setups = {one.block.setup for one in newest}
+    for setup in sorted(setups) if len(setups) > 1 else ():
+        some = [one for one in newest if one.block.setup == setup]
+        name = f"calibrations_{safe_name(setup or 'none')}.sof"
+        store.write(name, "".join(_sof_lines(some, f"of each category, set-up {setup}")))
 
 
-def _sof_lines(masters: Sequence[Master]) -> Iterator[str]:
-    yield "# Run EsoRex in this directory, or put its path before each name.\n"
+def _newest(masters: Sequence[Master]) -> list[Master]:
+    """Return the masters of the latest block of each category and set-up, the latest first.
+
+    A recipe takes the first of a tag: all nights in one set of frames would give it the oldest.
+    """
+    latest: dict[tuple[str, str], Master] = {}
+    for one in sorted(masters, key=lambda one: one.block.mjd_obs):
+        latest[one.product.pro_catg, one.block.setup] = one
+    chosen = {(key, one.block.pk) for key, one in latest.items()}
+    kept = [
+        one for one in masters
+        if ((one.product.pro_catg, one.block.setup), one.block.pk) in chosen
+    ]  # fmt: skip
+    return sorted(kept, key=lambda one: (-one.block.mjd_obs, one.name))
+
+
+def _sof_lines(masters: Sequence[Master], which: str) -> Iterator[str]:
+    yield f"# The newest {which}. Run EsoRex in this directory, or put its path before each name.\n"
     for one in masters:
         yield f"{one.name} {safe_name(one.product.pro_catg)}\n"
 

@@ -66,7 +66,7 @@ def queue_word(block: AssociationBlock, at: dt.datetime) -> str:
     if block.process_status == ProcessStatus.FAILED and block.next_try_at:
         return f"retry {block.next_try_at:%H:%M}"
     if block.process_status == ProcessStatus.CREATED:
-        return "not queued"
+        return "cancelled" if block.is_cancelled else "not queued"
     if block.process_status in {ProcessStatus.SUCCESSFUL, ProcessStatus.FAILED}:
         return _STEPS[block.next_step]
     return block.get_process_status_display()

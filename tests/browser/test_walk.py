@@ -277,7 +277,7 @@ def test_a_live_refresh_loses_nothing_and_can_be_held(visit, observatory, tmp_pa
         page.evaluate(refresh)
     assert second.value.status == 304
 
-    page.get_by_role("button", name="Hold").click()
+    page.get_by_role("button", name="Pause").click()
     observatory.add(tmp_path / "more", templates_of(1)(later(FLAT, 70 / 1440)))
     asked = []
     page.on("request", lambda request: asked.append(request.url))

@@ -9,6 +9,7 @@ from django.db import connection
 
 from pipelines.models import AssociationBlock, ProcessStatus
 from pipelines.services.progress import progress
+from pipelines.services.workers import say_alive
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, taken, with_defect
 
@@ -51,6 +52,9 @@ def test_the_time_left_comes_from_the_recipes_history(take, tmp_path):
     run_to_rest()
     block = AssociationBlock.objects.get()
     block.attempts.update(duration_s=90.0)
+    said, _ = process(NIGHT, "--all")
+    assert said == "0 of 1 done, 1 queued"  # nobody does it
+    say_alive("host:1", queues=["blocks"], concurrency=2, version="1")
     said, _ = process(NIGHT, "--all")
     assert said == "0 of 1 done, 1 queued, about 1 min 30 s left"
     assert progress(AssociationBlock.objects.all()).left_s == 90.0

@@ -199,7 +199,7 @@ def test_what_its_run_degraded_stays_so_when_a_step_works_at_last(take, tmp_path
 def test_a_failure_that_may_pass_is_tried_again_and_can_pass(bias, settings):
     settings.HCM_RETRY_S = 600.0
     limits = bias.instrument.recipes["hcm_bias"]
-    bias.instrument.recipes["hcm_bias"] = limits | {"timeout_s": 0.01}
+    bias.instrument.recipes["hcm_bias"] = limits | {"timeout_s": 1e-6}
     bias.instrument.save()
     workflow.advance(bias.pk)
     block = fresh(bias)

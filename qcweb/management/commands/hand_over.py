@@ -1,6 +1,7 @@
 """Hands certified masters over as a directory or a tar file."""
 
 import datetime as dt
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -45,4 +46,7 @@ class Command(DatabaseCommand):
 
 
 def _night(text: str) -> dt.date:
-    return dt.date.fromisoformat(text)
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no night; expected its date: 2026-11-18") from error

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from pipelines.models import Worker
 from pipelines.services.workers import living_workers
 from qcweb.management.backup.archive import FOLDERS, INSTRUMENTS, KEY_FILE, unpack
 from qcweb.management.backup.databases import MEMBERS, prepare, put_in_place
@@ -48,6 +49,8 @@ class Command(BaseCommand):
             raise CommandError(f"{error} Nothing has changed.") from error
         except OSError as error:
             raise CommandError(f"{error.filename or source}: {error.strerror}") from error
+        # Workers of the installation that was backed up are none of this one.
+        Worker.objects.all().delete()
         self._say(source, manifest, aside)
 
     def _say(self, source: Path, manifest: Manifest, aside: Path) -> None:

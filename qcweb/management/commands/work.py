@@ -30,20 +30,21 @@ class Command(DatabaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         subject = _subject(options)
         n = _do(options["act"], subject, options["reason"])
-        if not n:
-            raise CommandError(f"There was nothing to {options['act']}.")
+        if n is None or (not n and options["act"] in {"cancel", "first"}):
+            verb = "run" if options["act"] == "first" else options["act"]
+            raise CommandError(f"There was nothing to {verb}.")
         name = str(subject) if subject is not None else "everything"
         self.stdout.write(f"{name}: {options['act']}, {n} block{'s' * (n != 1)}")
 
 
-def _do(act: str, subject: control.Subject, reason: str) -> int:
-    """Do it; return for how many blocks that made a difference."""
+def _do(act: str, subject: control.Subject, reason: str) -> int | None:
+    """Do it; return how many blocks wait that it is about, None where nothing was changed."""
     at = timezone.now()
     n_waiting = control.waiting_of(subject).count()
     if act == "hold":
-        return max(1, n_waiting) if control.hold(subject, at, None, reason) else 0
+        return n_waiting if control.hold(subject, at, None, reason) else None
     if act == "release":
-        return max(1, n_waiting) if control.release(subject, at, None, reason) else 0
+        return n_waiting if control.release(subject, at, None, reason) else None
     if act == "cancel":
         if isinstance(subject, AssociationBlock):
             return int(control.cancel(subject, at, None, reason))

@@ -5,10 +5,11 @@ from pathlib import Path
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Preview, Product
 from qcweb.problems import Problem, ProblemError
-from qcweb.web import looks
+from qcweb.web.board import make_board
 from qcweb.web.previews import views_of
 from qcweb.web.views.nights import find_instrument, parse_night
 
@@ -29,8 +30,9 @@ def gallery(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
         .order_by("attempt_id", "name")[: MOST + 1]
     )  # fmt: skip
     views = views_of(products[:MOST])
+    rows = {row.block.pk: row for row in make_board(blocks, timezone.now()).rows}
     shown = [
-        (block, looks.process(block), [
+        (block, rows[block.pk], [
             (product, views.get(product.pk, []))
             for product in products[:MOST] if product.attempt_id == block.current_attempt_id
         ])

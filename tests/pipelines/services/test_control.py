@@ -30,7 +30,7 @@ from pipelines.services.recover import recover_lost, tidy_own_jobs
 from pipelines.services.reprocess import run_again
 from qcweb import workflow
 from tests.conftest import run_to_rest
-from tests.frames import BIAS, DARK, FAST_BIAS, taken
+from tests.frames import BIAS, DARK, FAST_BIAS, taken, with_defect
 from trending.models import QC1Row
 
 pytestmark = pytest.mark.django_db
@@ -374,3 +374,24 @@ def test_an_instrument_is_cancelled_and_put_first_as_a_whole(blocks, bias, quinn
     assert control.cancel_all(bias.instrument, timezone.now(), quinn, "power cut") == 3
     assert workflow.due_blocks(timezone.now()) == []
     assert control.cancel_all(None, timezone.now(), quinn) == 0
+
+
+def test_cancelling_does_not_hide_that_it_had_failed(take, tmp_path, quinn):
+    take(taken(tmp_path / "cut", with_defect(BIAS, truncated_frame=2)))
+    run_to_rest()
+    (block,) = AssociationBlock.objects.all()
+    assert block.process_status == ProcessStatus.FAILED
+    run_again([block], timezone.now(), quinn)
+    control.cancel(fresh(block), timezone.now(), quinn)
+    after = fresh(block)
+    assert (after.process_status, after.failure_kind) == ("FAILED", "input")
+    assert after.reason == block.reason
+
+
+def test_the_next_run_is_given_what_the_chosen_one_was(bias, quinn):
+    run_to_rest()
+    first = fresh(bias).current_attempt
+    run_again([fresh(bias)], timezone.now(), quinn, chosen={"outlier-kappa": 20.0})
+    run_to_rest()
+    control.make_current(first, timezone.now(), quinn)
+    assert fresh(bias).chosen_parameters == {}

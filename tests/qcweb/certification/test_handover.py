@@ -16,6 +16,8 @@ from pipelines.models import Act, Instrument
 from qcweb.certification.handover import masters_of
 from qcweb.certification.models import Decision
 from qcweb.certification.services import decide
+from tests.conftest import run_to_rest
+from tests.frames import BIAS, later, taken
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +42,7 @@ def test_only_certified_masters_go_into_a_directory_that_proves_itself(night, tm
     done = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=target, capture_output=True)
     assert done.returncode == 0
     lines = (target / "calibrations.sof").read_text().splitlines()[1:]
-    assert [line.split()[1] for line in lines] == [one["category"] for one in manifest]
+    assert sorted(line.split()[1] for line in lines) == sorted(one["category"] for one in manifest)
     assert all((target / line.split()[0]).is_file() for line in lines)
 
 
@@ -170,3 +172,18 @@ def test_the_page_gives_the_archive_and_notes_who_took_it(night, client, quinn):
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         assert len(archive.getnames()) == 6
     assert Act.objects.get().done_by == quinn
+
+
+def test_a_recipe_finds_the_newest_of_its_set_up_first(night, take, tmp_path, quinn):
+    """A recipe takes the first of a tag: nights and set-ups must not be mixed in its set."""
+    take(taken(tmp_path / "later", later(BIAS, 1)))
+    run_to_rest()
+    decide(night["red"], Decision.ACCEPTED, quinn, "a true state", seen=0, seen_attempt=1,
+           at=timezone.now())  # fmt: skip
+    hand_over("CCDCAM", str(tmp_path / "out"))
+    slow = (tmp_path / "out" / "calibrations_SLOW_1x1.sof").read_text().splitlines()[1:]
+    biases = [line for line in slow if line.endswith(" MASTER_BIAS")]
+    assert biases == ["CCDCAM.2026-03-03T09:00:04.217_MASTER_BIAS.fits MASTER_BIAS"]
+    assert (tmp_path / "out" / "calibrations_FAST_1x1.sof").is_file()
+    both = (tmp_path / "out" / "calibrations.sof").read_text().splitlines()[1:]
+    assert len([line for line in both if line.endswith(" MASTER_BIAS")]) == 2

@@ -262,5 +262,5 @@ def test_a_night_says_what_is_held_and_how_far_it_is(reader, night):
     reader.post(f"/blocks/{block.ab_name}/act/", {"act": "hold", "reason": "the lamp is off"})
     page = parse(reader.get(f"/nights/CCDCAM/{block.night}/")).text
     assert "held" in page
-    assert "2 of 3 done, 1 queued" in page
+    assert "2 of 3 done, 1 queued, 1 of them held" in page
     assert "the lamp is off" in parse(reader.get(f"/blocks/{block.ab_name}/")).text
