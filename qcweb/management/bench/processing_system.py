@@ -202,7 +202,7 @@ def _ask_and_wait() -> float:
     while waiting.exists():
         if time.perf_counter() - started > PATIENCE_S:
             raise RuntimeError(f"{waiting.count()} blocks are not done after {PATIENCE_S:g} s.")
-        time.sleep(0.02)
+        time.sleep(0.05)
     return time.perf_counter() - started
 
 
