@@ -16,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from pipelines.models import Chore, Instrument
+from pipelines.services.control import hold
 from pipelines.services.workers import say_alive
 from qcweb import tasks
 from qcweb.celery import app
@@ -184,3 +185,9 @@ def test_a_database_file_that_cannot_be_written_fails(monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, _mode: False)
     monkeypatch.setitem(connection.settings_dict, "NAME", str(Path.cwd()))
     assert {one.level for one in services._file()} == {Level.FAIL}
+
+
+def test_a_hold_that_was_forgotten_is_named(healthy):
+    hold(None, timezone.now(), None, "power")
+    (found,) = [one for one in run("workers", services.workers) if one.level == Level.WARN]
+    assert "1 hold, the oldest since" in found.said

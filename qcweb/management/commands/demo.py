@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from pipelines.models import Hold
 from qcweb import demo
 from qcweb.supervisor import (
     ChildEndedError,
@@ -117,6 +118,8 @@ class Command(BaseCommand):
 
     def _wait(self, supervisor: Supervisor, timeout_s: float) -> None:
         """Follow the work until every block is at rest."""
+        if Hold.objects.exists():
+            self._say("Work is held and waits: the page Work, or `manage.py work release --all`.")
         deadline = time.monotonic() + timeout_s
         said = ""
         while (progress := demo.progress()).n_open:

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from pipelines.models import Hold
 from qcweb import monitor
 from qcweb.celery import app
 
@@ -94,6 +95,11 @@ def workers() -> Iterator[Finding]:
     for name in monitor.queues(at).unread if alive else []:
         yield warn("workers", f"nobody reads the queue {name}, and blocks wait in it.",
                    f"Start a worker with -Q {name}.")  # fmt: skip
+    if n_held := Hold.objects.count():
+        since = Hold.objects.earliest("held_at").held_at
+        yield warn("workers", f"{n_held} hold{'s' * (n_held != 1)}, the oldest since "
+                   f"{since:%Y-%m-%d %H:%M} UT: what is held waits.",
+                   "The page Work names them; manage.py work release lifts them.")  # fmt: skip
     versions = {one.version for one in alive} - {str(settings.VERSION)}
     if versions:
         yield warn("workers", f"of version {', '.join(sorted(versions))}, this is "
