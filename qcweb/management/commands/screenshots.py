@@ -31,6 +31,8 @@ class Command(BaseCommand):
             "frame": f"/frames/{_frame()}/",
             "plan": "/plan/CCDCAM/",
             "cascade": f"/nights/CCDCAM/{night}/cascade/",
+            "gallery": f"/nights/CCDCAM/{night}/gallery/",
+            "work": "/work/",
         }
         with supervised(settings.HCM_DATA_DIR / "logs") as supervisor:
             port = _free_port()
