@@ -7,12 +7,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, NextStep
@@ -114,8 +115,11 @@ class Stage:
         for strike in monkey.plan(n, self.seed, victims):
             self._pass_time(strike.wait_s)
             self._keep_busy(chance)
-            if self._strike(strike):
-                self.struck[strike.victim] += 1
+            while not self._strike(strike):
+                # It is not there, or the disk is full already: a worker comes up again in a moment.
+                strike = replace(strike, victim="worker")
+                self._pass_time(0.1)
+            self.struck[strike.victim] += 1
             done = sum(self.struck.values())
             if done % 20 == 0 and done:
                 self.say(f"  {done} kills: {dict(self.struck)}")
@@ -130,8 +134,6 @@ class Stage:
         if strike.victim == "disk":
             return self._fill_disk(strike.lasts_s)
         found = monkey.wait_for(lambda: self._find(strike.victim), self.tend)
-        if not found:
-            found = self._find("worker")
         return bool(found) and monkey.kill(found[int(strike.choice * len(found))])
 
     def _find(self, victim: str) -> list[int]:
@@ -181,7 +183,7 @@ class Stage:
             chosen = chance.sample(blocks, min(AGAIN, len(blocks)))
             at = timezone.now()
             ask([block.pk for block in chosen if request_again(block, at)])
-        except DatabaseError:
+        except (OperationalError, InterfaceError):
             connection.close()
 
     # ---- how it ends
@@ -195,7 +197,7 @@ class Stage:
             try:
                 if not AssociationBlock.objects.exclude(next_step=NextStep.REST).exists():
                     return True
-            except DatabaseError:
+            except (OperationalError, InterfaceError):
                 connection.close()
             time.sleep(0.2)
         return False
