@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,11 @@ def worker(site, name, queues):
         process.wait()
 
 
+def list_of(site, code) -> list[Any]:
+    found: Any = site.json(code)
+    return list(found)
+
+
 def until(question, timeout_s=90):
     deadline = time.monotonic() + timeout_s
     while not question():
@@ -64,7 +70,7 @@ def test_each_takes_what_is_its_own_and_all_is_done_when_one_falls_silent(tmp_pa
         site.run("load_instruments")
         with worker(site, "general", "blocks,clock"):
             with worker(site, "ccd", "blocks.ccdcam") as special:
-                until(lambda: "blocks.ccdcam" in site.json(ALIVE))
+                until(lambda: "blocks.ccdcam" in list_of(site, ALIVE))
                 site.run("ingest", str(taken(tmp_path / "frames", BIAS, DARK)))
                 until(lambda: site.json(REST) == 0)
                 assert site.json(DIRS) == [[1, "SUCCESSFUL", "ccd", True]] * 2
@@ -73,7 +79,7 @@ def test_each_takes_what_is_its_own_and_all_is_done_when_one_falls_silent(tmp_pa
             night = "2026-03-01"
             site.run("process", night, "--all")
             until(lambda: site.json(REST) == 0)
-            assert [one for one in site.json(DIRS) if one[0] == 2] == [
+            assert [one for one in list_of(site, DIRS) if one[0] == 2] == [
                 [2, "SUCCESSFUL", "general", True]
             ] * 2
     # Of runs that are over the log and the set of frames stay, on the disk of their worker.
