@@ -45,12 +45,17 @@ class _Pool:
         is_shared = not getattr(controller, "use_eventloop", True)
         self.pool = getattr(controller.pool, "_pool", None) if is_shared else None
         self.known: dict[int, Any] = {}
+        # Before anything that may take its time: one may be killed at once.
+        self._look()
+
+    def _look(self) -> None:
+        self.known |= {one.pid: one for one in list(getattr(self.pool, "_pool", ()))}
 
     def has_lost_one(self) -> bool:
         """Whether a process was ended by a signal since the last look."""
         if self.pool is None:
             return False
-        self.known |= {one.pid: one for one in list(getattr(self.pool, "_pool", ()))}
+        self._look()
         gone = [one for one in self.known.values() if one.exitcode is not None]
         for one in gone:
             del self.known[one.pid]
@@ -70,6 +75,13 @@ def _beat(queues: list[str], concurrency: int, pool: _Pool) -> None:
 
     next_s = next_tidy_s = 0.0
     while not _stopped.is_set():
+        if pool.has_lost_one():
+            logger.error(
+                "A process of the pool was killed. The others may wait for it for ever: this worker "
+                "ends, and is to be started again. The sweep finds what it had taken."
+            )
+            pool.end()
+            os._exit(START_AGAIN)
         if time.monotonic() >= next_s:
             next_s = time.monotonic() + BEAT_S
             with contextlib.suppress(Error):
@@ -82,13 +94,6 @@ def _beat(queues: list[str], concurrency: int, pool: _Pool) -> None:
         if time.monotonic() >= next_tidy_s:
             next_tidy_s = time.monotonic() + TIDY_S
             _tidy()
-        if pool.has_lost_one():
-            logger.error(
-                "A process of the pool was killed. The others may wait for it for ever: this worker "
-                "ends, and is to be started again. The sweep finds what it had taken."
-            )
-            pool.end()
-            os._exit(START_AGAIN)
         _stopped.wait(LOOK_S)
 
 
