@@ -30,7 +30,7 @@ from qcweb.certification.services import latest, standing
 from qcweb.tasks import ask
 from trending.models import BlockScore, QC1Row, QC1Table
 from trending.services.delay import TABLE as DELAY_TABLE
-from trending.services.import_rows import import_csv
+from trending.services.import_rows import import_file
 
 Say = Callable[[str], None]
 
@@ -90,7 +90,7 @@ def import_history(first: dt.date, say: Say) -> None:
     known = set(QC1Table.objects.values_list("name", flat=True))
     for path in write_history(settings.HCM_DATA_DIR / "history", first):
         if path.stem in known:
-            say(f"  {import_csv(path, timezone.now(), by='demo', is_simulated=True)}")
+            say(f"  {import_file(path, timezone.now(), by='demo', is_simulated=True)}")
 
 
 def ingest_nights(first: dt.date, say: Say) -> list[Night]:

@@ -152,8 +152,8 @@ def _do_step(block: AssociationBlock, step: NextStep, at: dt.datetime) -> None:
         if step == NextStep.EXTRACT:
             # With its scores at once: a value without one would look like "not scored" meanwhile.
             started = time.monotonic()
-            extract(block.current_attempt, at)
-            score_block(block, at)
+            stored = extract(block.current_attempt, at)
+            score_block(block, stored.at)
             note_qc_duration(block.current_attempt, time.monotonic() - started)
         else:
             settle(block, at)

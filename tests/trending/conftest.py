@@ -8,8 +8,9 @@ from django.utils import timezone
 from pipelines.models import Instrument
 from trending.domain.definitions import parse_reports, parse_rules, parse_tables
 from trending.models import Origin, QC1Table
+from trending.services.batch import NewRow, RawValue
 from trending.services.definitions import load_definitions
-from trending.services.rows import NewRow, RawValue, Source, store_rows
+from trending.services.rows import Source, store_rows
 
 TABLES = """
 [[tables]]

@@ -1,6 +1,10 @@
 """What is measured and how it is judged: QC1 tables, rows and values, rules, scores, reports."""
 
+from .events import EventKind, QualityEvent, ReferenceValue
+from .facts import known_at
+from .marks import ActKind, Mark, MarkKind, ScoreAct
 from .qc1 import (
+    STANDING,
     ColumnRole,
     ColumnType,
     Origin,
@@ -15,14 +19,27 @@ from .qc1 import (
     ValueState,
 )
 from .reports import Dataset, Panel, Report, ReportGroup
-from .scores import AverageKind, BlockScore, Score, ScoreRule
+from .scores import (
+    AverageKind,
+    BaselineChoice,
+    BlockScore,
+    RuleOrigin,
+    Score,
+    ScoreRule,
+)
 
 __all__ = [
+    "STANDING",
+    "ActKind",
     "AverageKind",
+    "BaselineChoice",
     "BlockScore",
     "ColumnRole",
     "ColumnType",
     "Dataset",
+    "EventKind",
+    "Mark",
+    "MarkKind",
     "Origin",
     "Panel",
     "ParameterClass",
@@ -31,11 +48,16 @@ __all__ = [
     "QC1Row",
     "QC1Table",
     "QC1Value",
+    "QualityEvent",
+    "ReferenceValue",
     "Report",
     "ReportGroup",
+    "RuleOrigin",
     "Score",
+    "ScoreAct",
     "ScoreRule",
     "Series",
     "Setup",
     "ValueState",
+    "known_at",
 ]

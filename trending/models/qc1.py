@@ -46,6 +46,11 @@ class ValueState(models.IntegerChoices):
     HIDDEN = 1, "hidden"
     SUPERSEDED = 2, "superseded by a later run"
     REJECTED = 3, "of a rejected block"
+    EXCLUDED = 4, "left out of statistics"
+
+
+# A value that a person has taken out of the statistics is still a value: it is drawn and listed.
+STANDING = (ValueState.CURRENT, ValueState.EXCLUDED)
 
 
 class QC1Table(models.Model):
@@ -60,6 +65,7 @@ class QC1Table(models.Model):
     raw_types = models.JSONField(default=list)
     # [{"pro_catg", "extensions": "primary"|"each", "detector"}]
     products = models.JSONField(default=list)
+    facts_at = models.DateTimeField(null=True, help_text="time of its newest fact")
 
     class Meta:
         ordering = ["name"]
@@ -217,8 +223,12 @@ class QC1Value(models.Model):
     """One value of one row: a number, a text, or missing with a reason."""
 
     pk = models.CompositePrimaryKey("series_id", "row_id")
-    series = models.ForeignKey(Series, models.CASCADE, related_name="values", db_index=False)
-    row = models.ForeignKey(QC1Row, models.CASCADE, related_name="values")
+    # The database does not check these two: values are written with their row, by the code that has
+    # just made both keys, and the check alone would cost twice the writing.
+    series = models.ForeignKey(
+        Series, models.CASCADE, related_name="values", db_index=False, db_constraint=False
+    )
+    row = models.ForeignKey(QC1Row, models.CASCADE, related_name="values", db_constraint=False)
     mjd_obs = models.FloatField(help_text="of its row: a plot reads one index")
     value = models.FloatField(null=True)
     text = models.CharField(max_length=255, blank=True)

@@ -58,7 +58,7 @@ class Dataset(models.Model):
     parameter = models.ForeignKey(QC1Parameter, models.PROTECT, related_name="datasets")
     setup = models.JSONField(default=dict)
     detector = models.CharField(max_length=32, blank=True)
-    average = models.CharField(max_length=6, choices=AverageKind.choices)
+    average = models.CharField(max_length=9, choices=AverageKind.choices)
     remark = models.CharField(max_length=255, blank=True)
     order = models.PositiveSmallIntegerField()
 

@@ -1,6 +1,5 @@
 """Rules with their history, scores with their evidence."""
 
-import datetime as dt
 from typing import Self
 
 from django.db import models
@@ -9,6 +8,7 @@ from django.db.models import F, Q
 from pipelines.models import ProcessStatus
 from trending.domain.scoring import GreyReason
 
+from .facts import FactQuerySet
 from .qc1 import FINITE_MAX, QC1Parameter, QC1Row, Series
 
 
@@ -21,15 +21,21 @@ class AverageKind(models.TextChoices):
     MEAN = "MEAN", "mean"
     MEDIAN = "MEDIAN", "median"
     NONE = "none", "none"
+    REFERENCE = "REFERENCE", "reference value"
 
 
-class RuleQuerySet(models.QuerySet["ScoreRule"]):
-    def known_at(self, at: dt.datetime) -> Self:
-        """Versions that were the rule at ``at``, by the clock of the database."""
-        return self.filter(recorded_at__lte=at).filter(
-            Q(superseded_at=None) | Q(superseded_at__gt=at)
-        )
+class BaselineChoice(models.TextChoices):
+    NONE = "", "none"
+    ROLLING = "rolling", "rolling"
+    EPOCH = "epoch", "of the epoch"
 
+
+class RuleOrigin(models.TextChoices):
+    FOLDER = "folder", "the instrument's folder"
+    PAGE = "page", "a person, on the rule's page"
+
+
+class RuleQuerySet(FactQuerySet):
     def valid_at(self, mjd: float) -> Self:
         """Versions whose validity covers data of ``mjd``."""
         return self.filter(valid_from_mjd__lte=mjd).filter(
@@ -38,7 +44,12 @@ class RuleQuerySet(models.QuerySet["ScoreRule"]):
 
 
 class ScoreRule(models.Model):
-    """One version of one rule. A change makes a new version; the former one stays."""
+    """One version of one rule. A change makes a new version; the former one stays.
+
+    Two times belong to a version. It is *valid* for data from `valid_from_mjd` until
+    `valid_until_mjd`, and it was *known* from `recorded_at` until `superseded_at`. Versions of one
+    key that are known at the same time are valid one after the other: each is an epoch.
+    """
 
     parameter = models.ForeignKey(QC1Parameter, models.PROTECT, related_name="rules")
     key = models.CharField(max_length=255, help_text="parameter, setup and detector it is for")
@@ -46,14 +57,21 @@ class ScoreRule(models.Model):
     setup = models.JSONField(default=dict, help_text="values the setup must have; empty: any")
     detector = models.CharField(max_length=32, blank=True, help_text="empty: any")
     limits = models.CharField(max_length=64, help_text="VAL lo,hi, n%, nSIG, nMAD, OFF d, none")
-    average = models.CharField(max_length=6, choices=AverageKind.choices)
+    average = models.CharField(max_length=9, choices=AverageKind.choices)
     window_days = models.FloatField(null=True)
     window_points = models.PositiveIntegerField(null=True)
     min_n = models.PositiveIntegerField(default=5)
     fallback = models.CharField(max_length=64, blank=True)
     clip_sigma = models.FloatField(null=True)
     warning = models.CharField(max_length=64, blank=True)
+    baseline = models.CharField(
+        max_length=8, choices=BaselineChoice.choices, blank=True, default=BaselineChoice.NONE
+    )
+    min_effect = models.FloatField(default=0.0, help_text="limits are never closer than this")
+    gap_days = models.FloatField(null=True, help_text="a longer gap begins a new epoch")
+    run_rules = models.JSONField(default=list, help_text="names, e.g. WE1")
     is_hc = models.BooleanField(default=False)
+    origin = models.CharField(max_length=8, choices=RuleOrigin.choices, default=RuleOrigin.FOLDER)
     valid_from_mjd = models.FloatField()
     valid_until_mjd = models.FloatField(null=True)
     author = models.CharField(max_length=150)
@@ -67,7 +85,9 @@ class ScoreRule(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["key", "version"], name="score_rule_version_once"),
             models.UniqueConstraint(
-                fields=["key"], condition=Q(superseded_at=None), name="score_rule_current_once"
+                fields=["key", "valid_from_mjd"],
+                condition=Q(superseded_at=None),
+                name="score_rule_current_once",
             ),
             models.CheckConstraint(
                 condition=Q(valid_until_mjd=None) | Q(valid_until_mjd__gt=F("valid_from_mjd")),
@@ -76,6 +96,10 @@ class ScoreRule(models.Model):
             models.CheckConstraint(
                 condition=Q(window_days=None) | Q(window_days__gt=0),
                 name="score_rule_window_is_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(min_effect__gte=0, min_effect__lte=FINITE_MAX),
+                name="score_rule_min_effect_is_not_negative",
             ),
         ]
 
@@ -100,9 +124,15 @@ class Score(models.Model):
     used_fallback = models.BooleanField(default=False)
     is_warning = models.BooleanField(default=False)
     is_hc = models.BooleanField(default=False)
+    act = models.ForeignKey(
+        "trending.ScoreAct", models.PROTECT, null=True, related_name="scores",
+        help_text="the person's decision that stands above the rule",
+    )  # fmt: skip
     is_current = models.BooleanField(default=True)
     recorded_at = models.DateTimeField()
     superseded_at = models.DateTimeField(null=True)
+
+    objects = FactQuerySet.as_manager()
 
     class Meta:
         constraints = [

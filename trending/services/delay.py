@@ -11,8 +11,9 @@ from pipelines.domain.times import datetime_to_mjd
 from pipelines.models import AssociationBlock, Instrument
 from trending.models import BlockScore, Origin, QC1Row, QC1Table, Series
 
+from .batch import NewRow
 from .health import with_last_values
-from .rows import NewRow, Source, Stored, store_rows
+from .rows import Source, Stored, store_rows
 from .score import score_rows
 
 TABLE = "hcm_delay"
@@ -27,17 +28,17 @@ def measure_delays(at: dt.datetime) -> Stored:
     """Measure the nights that have got a score since the last measurement, and score the delays."""
     table = QC1Table.objects.filter(name=TABLE).select_related("instrument").first()
     if table is None:
-        return Stored()
+        return Stored(at)
     rows = [
         row
         for instrument, nights in _changed_nights(table).items()
         for row in _rows(instrument, nights)
     ]
     if not rows:
-        return Stored()
+        return Stored(at)
     with transaction.atomic():
         stored = store_rows(table, rows, Source(Origin.IMPORT, is_simulated=False), at)
-        score_rows(stored.changed, at)
+        score_rows(stored.changed, stored.at)
     return stored
 
 

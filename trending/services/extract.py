@@ -10,7 +10,8 @@ from pipelines.fits import Value, all_keywords, read_headers
 from pipelines.models import Attempt, Product
 from trending.models import Origin, QC1Parameter, QC1Row, QC1Table
 
-from .rows import NewRow, Source, Stored, store_rows, supersede
+from .batch import NewRow
+from .rows import Source, Stored, store_rows, supersede
 
 Keywords = Mapping[str, Value]
 
@@ -21,7 +22,7 @@ def extract(attempt: Attempt, at: dt.datetime) -> Stored:
     source = Source(
         origin=Origin.PIPELINE, is_simulated=block.instrument.is_simulated, attempt=attempt
     )
-    total = Stored()
+    total = Stored(at)
     products = list(attempt.products.order_by("name"))
     for table in QC1Table.objects.filter(instrument=block.instrument).select_related("instrument"):
         if block.raw_type in table.raw_types:
@@ -29,7 +30,8 @@ def extract(attempt: Attempt, at: dt.datetime) -> Stored:
             done = store_rows(table, rows, source, at)
             total.new += done.new
             total.replaced += done.replaced
-    supersede(_of_earlier_runs(attempt), at)
+            total.at = max(total.at, done.at)
+    supersede(_of_earlier_runs(attempt), total.at)
     return total
 
 

@@ -1,43 +1,42 @@
-"""Imports QC1 rows from CSV: all of the file, or nothing and a report of each bad row."""
+"""Imports QC1 rows from a file: all of it, or nothing and a report of each bad row."""
 
-import csv
 import datetime as dt
-import hashlib
-import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from django.db import transaction
 
 from trending.domain.setups import as_number
-from trending.models import ColumnType, Origin, QC1Import, QC1Table
+from trending.models import ColumnType, Origin, QC1Import, QC1Parameter, QC1Table
 
-from .rows import DuplicateRowError, NewRow, PipelineRowError, Source, Stored, store_rows
+from .batch import Batch, RawColumn, RawValue, read_numbers
+from .read_files import ImportRefusedError, Sheet, read_sheet
+from .rows import DuplicateRowError, PipelineRowError, Source, Stored, store_rows
 from .score import score_rows
 
 # Columns of the file beside the table's own.
-_KEYS = ("mjd_obs", "detector", "pro_catg", "product", "pipeline")
+KEYS = ("mjd_obs", "detector", "pro_catg", "product", "pipeline")
 _REQUIRED = ("mjd_obs",)
+# What our exports write and the table itself knows: read back, it says nothing new.
+_IGNORED = ("date_obs", "night", "origin", "simulated")
 _LONGEST = {"detector": 32, "pro_catg": 64}
 # How other programs write that there is no value.
 _NO_VALUE = {"", "-", "--", "n/a", "na", "none", "null"}
 MAX_PROBLEMS = 20
 
-
-class ImportRefusedError(Exception):
-    """Nothing was imported; `problems` names line and reason."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+Problems = list[tuple[int, str]]
 
 
 @dataclass
 class ImportReport:
+    """What an import did. `rows` has the place of each row in the file and what became of it."""
+
     table: str
-    stored: Stored = field(default_factory=Stored)
+    stored: Stored
+    rows: list[tuple[int, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
         done = self.stored
@@ -47,144 +46,173 @@ class ImportReport:
         )
 
 
-def import_csv(
+def import_file(
     path: Path,
     at: dt.datetime,
     *,
     by: str,
     table_name: str = "",
+    kind: str = "",
     is_simulated: bool = False,
+    note: Callable[[int, int], None] = lambda done, total: None,
 ) -> ImportReport:
-    """Import a CSV file into the table it is named after, or into `table_name`.
+    """Import a file into the table it is named after, or into `table_name`.
+
+    Parameters
+    ----------
+    kind
+        What the file is, if its name does not say so.
+    note
+        Is called with the number of rows that are done and of all, now and then.
 
     Raises
     ------
     ImportRefusedError
         The table is unknown, a column is unknown, or a row is wrong. Nothing has been written.
     """
-    content = _read(path)
+    sheet = read_sheet(path, kind)
     name = table_name or path.name.partition(".")[0]
     table = QC1Table.objects.filter(name=name).select_related("instrument").first()
     if table is None:
         known = ", ".join(QC1Table.objects.values_list("name", flat=True)) or "none"
         raise ImportRefusedError([f"{path}: there is no table {name!r}. Known are {known}."])
-    lines, rows = _rows(path, content, table)
+    batch = _batch(path, sheet, table)
     with transaction.atomic():
         done_import = QC1Import.objects.create(
             table=table,
             file_name=path.name[:255],
-            digest=hashlib.sha256(content.encode()).hexdigest(),
+            digest=sheet.digest,
             by=by,
             is_simulated=is_simulated,
             recorded_at=at,
         )
         source = Source(Origin.IMPORT, is_simulated, came_with=done_import)
-        stored = _store(path, table, lines, rows, source, at)
-        score_rows(stored.changed, at)
+        stored = _store(sheet, table, batch, source, at, note)
+        score_rows(stored.changed, stored.at)
         QC1Import.objects.filter(pk=done_import.pk).update(
             n_new=len(stored.new),
             n_replaced=len(stored.replaced),
             n_unchanged=stored.n_unchanged,
         )
-    return ImportReport(table.name, stored)
-
-
-def _read(path: Path) -> str:
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ImportRefusedError([f"{path}: byte {error.start} is not UTF-8."]) from error
-    except OSError as error:
-        raise ImportRefusedError([f"{path}: {error.strerror}."]) from error
-    if "\x00" in content:
-        raise ImportRefusedError([f"{path}: it holds a NUL; this is not a CSV file."])
-    return content
+    return ImportReport(table.name, stored, list(zip(sheet.places, stored.outcomes, strict=True)))
 
 
 def _store(
-    path: Path,
+    sheet: Sheet,
     table: QC1Table,
-    lines: Sequence[int],
-    rows: Sequence[NewRow],
+    batch: Batch,
     source: Source,
     at: dt.datetime,
+    note: Callable[[int, int], None],
 ) -> Stored:
     try:
-        return store_rows(table, rows, source, at)
+        return store_rows(table, batch, source, at, lambda done: note(done, len(batch)))
     except DuplicateRowError as error:
-        first, second = lines[error.first], lines[error.second]
+        first, second = (sheet.places[place] for place in (error.first, error.second))
+        word = "line" if sheet.where.endswith(":") else "row"
         raise ImportRefusedError(
-            [f"{path}:{second}: the same measurement as in line {first}: {error}"]
+            [f"{sheet.at(second)}the same measurement as in {word} {first}: {error}"]
         ) from error
     except PipelineRowError as error:
-        raise ImportRefusedError([f"{path}:{lines[error.place]}: {error}."]) from error
+        raise ImportRefusedError([f"{sheet.at(sheet.places[error.place])}{error}."]) from error
 
 
-def _rows(path: Path, content: str, table: QC1Table) -> tuple[list[int], list[NewRow]]:
-    """Return the rows of a file, and the line each of them ends in."""
-    reader = csv.DictReader(io.StringIO(content), strict=True)
+def _batch(path: Path, sheet: Sheet, table: QC1Table) -> Batch:
+    """Return the rows of a file; refuse it with all that is wrong in it."""
     parameters = list(table.parameters.filter(is_active=True))
-    columns = [one.name for one in parameters]
-    numbers = [one.name for one in parameters if one.type == ColumnType.FLOAT]
-    problems: list[str] = []
-    lines: list[int] = []
-    rows: list[NewRow] = []
-    try:
-        _check_head(path, list(reader.fieldnames or []), columns)
-        for record in reader:
-            try:
-                rows.append(_row(record, columns, numbers))
-                lines.append(reader.line_num)
-            except ValueError as error:
-                problems.append(f"{path}:{reader.line_num}: {error}")
-    except csv.Error as error:
-        # The inner reader has counted the line that could not be read, the outer one has not.
-        problems.append(f"{path}:{max(1, reader.reader.line_num)}: {error}")
+    _check_head(path, sheet, [one.name for one in parameters])
+    problems = list(sheet.problems)
+    mjds = _mjds(sheet, problems)
+    texts = {name: _texts(sheet, name, problems) for name in KEYS[1:]}
+    for one in parameters:
+        if one.type == ColumnType.FLOAT and one.name in sheet.columns:
+            problems += _no_numbers(sheet, one)
     if problems:
-        more = len(problems) - MAX_PROBLEMS
+        # In the order of the file; of one row only what was found first.
+        problems.reverse()
+        by_place = dict(sorted(problems, key=lambda one: one[0]))
+        said = [f"{sheet.at(place)}{words}" for place, words in by_place.items()]
+        more = len(said) - MAX_PROBLEMS
         rest = [f"… and {more} more"] if more > 0 else []
-        raise ImportRefusedError([*problems[:MAX_PROBLEMS], *rest])
-    return lines, rows
-
-
-def _check_head(path: Path, head: list[str], columns: list[str]) -> None:
-    known = [*_KEYS, *columns]
-    unknown = [name or "''" for name in head if name not in known]
-    missing = [name for name in _REQUIRED if name not in head]
-    if unknown or missing or len(set(head)) != len(head):
-        what = (
-            f"unknown columns {', '.join(unknown)}" if unknown
-            else f"column {', '.join(missing)} is missing" if missing
-            else "a column is there twice"
-        )  # fmt: skip
-        raise ImportRefusedError([f"{path}:1: {what}. Known are {', '.join(known)}."])
-
-
-def _row(record: dict[str, str | None], columns: list[str], numbers: list[str]) -> NewRow:
-    if None in record or None in record.values():
-        raise ValueError("the row has not as many cells as the head")
-    cells = {name: (cell or "").strip() for name, cell in record.items()}
-    for name, longest in _LONGEST.items():
-        if len(cells.get(name, "")) > longest:
-            raise ValueError(f"{name} is longer than {longest} characters")
-    for name in numbers:
-        cell = cells.get(name, "")
-        if cell.lower() not in _NO_VALUE and as_number(cell) is None:
-            raise ValueError(f"{name} = {cell!r} is not a number; leave it empty if there is none")
-    return NewRow(
-        detector=cells.get("detector", ""),
-        mjd_obs=_mjd(cells["mjd_obs"]),
-        pro_catg=cells.get("pro_catg", ""),
-        values={name: cells[name] for name in columns if name in cells},
-        product_name=cells.get("product", ""),
-        pipeline_version=cells.get("pipeline", ""),
+        raise ImportRefusedError([*said[:MAX_PROBLEMS], *rest])
+    return Batch(
+        mjd_obs=mjds,
+        detector=texts["detector"],
+        pro_catg=texts["pro_catg"],
+        columns={
+            one.name: sheet.columns[one.name] for one in parameters if one.name in sheet.columns
+        },
+        product_name=texts["product"],
+        pipeline_version=texts["pipeline"],
+        product_id=[None] * len(sheet),
     )
 
 
-def _mjd(text: str) -> float:
-    mjd = as_number(text)
+def _check_head(path: Path, sheet: Sheet, columns: Sequence[str]) -> None:
+    known = [*KEYS, *columns]
+    unknown = [name or "''" for name in sheet.columns if name not in {*known, *_IGNORED}]
+    missing = [name for name in _REQUIRED if name not in sheet.columns]
+    what = (
+        f"unknown columns {', '.join(unknown)}" if unknown
+        else f"column {', '.join(missing)} is missing" if missing
+        else ""
+    )  # fmt: skip
+    # A head that cannot be read to its end has no columns to complain of.
+    is_cut = bool(sheet.problems) and not sheet.columns
+    if what and not is_cut:
+        mark = f"{path}:1: " if sheet.where.endswith(":") else f"{path}: "
+        raise ImportRefusedError([f"{mark}{what}. Known are {', '.join(known)}."])
+
+
+def _mjds(sheet: Sheet, problems: Problems) -> list[float]:
+    column = sheet.columns.get("mjd_obs", [])
+    read = read_numbers(column) if len(column) else np.empty(0)
+    if read is not None and bool(np.all((read > 0) & (read < 200000))):
+        found: list[float] = read.tolist()
+        return found
+    mjds = []
+    for place, cell in zip(sheet.places, column, strict=True):
+        try:
+            mjds.append(_mjd(cell))
+        except ValueError as error:
+            problems.append((place, str(error)))
+    return mjds
+
+
+def _mjd(cell: RawValue) -> float:
+    mjd = None if cell is None else as_number(cell)
+    shown = "" if cell is None else str(cell)
     if mjd is None:
-        raise ValueError(f"mjd_obs = {text!r} is not a number")
+        raise ValueError(f"mjd_obs = {shown!r} is not a number")
     if not (math.isfinite(mjd) and 0 < mjd < 200000):
-        raise ValueError(f"mjd_obs = {text!r}: expected a Modified Julian Date")
+        raise ValueError(f"mjd_obs = {shown!r}: expected a Modified Julian Date")
     return mjd
+
+
+def _texts(sheet: Sheet, name: str, problems: Problems) -> list[str]:
+    column = sheet.columns.get(name)
+    if column is None:
+        return [""] * len(sheet)
+    texts = ["" if cell is None else str(cell).strip() for cell in column]
+    longest = _LONGEST.get(name)
+    if longest is not None and max(map(len, texts), default=0) > longest:
+        problems += [
+            (place, f"{name} is longer than {longest} characters")
+            for place, text in zip(sheet.places, texts, strict=True)
+            if len(text) > longest
+        ]
+    return texts
+
+
+def _no_numbers(sheet: Sheet, parameter: QC1Parameter) -> Iterator[tuple[int, str]]:
+    """Yield the cells of a column of numbers that are none, and do not say "no value" either."""
+    column: RawColumn = sheet.columns[parameter.name]
+    if read_numbers(column) is not None:
+        return
+    for place, cell in zip(sheet.places, column, strict=True):
+        is_empty = cell is None or str(cell).strip().lower() in _NO_VALUE
+        if not is_empty and as_number(cell) is None:
+            yield (
+                place,
+                f"{parameter.name} = {str(cell)!r} is not a number; leave it empty if there is none",
+            )

@@ -93,7 +93,7 @@ class _Own:
 def score_rows(row_ids: Sequence[int], at: dt.datetime) -> list[Score]:
     """Score the values of rows whose parameter has a rule for any setup; others are only drawn."""
     made: list[Score] = []
-    by_series = _own_values(row_ids)
+    by_series = _own_values(row_ids, at)
     series = Series.objects.filter(pk__in=by_series).select_related("parameter", "setup")
     versions: dict[int, list[_Version]] = {}
     for stored in ScoreRule.objects.known_at(at).filter(parameter__series__in=series).distinct():
@@ -107,12 +107,16 @@ def score_rows(row_ids: Sequence[int], at: dt.datetime) -> list[Score]:
     return made
 
 
-def _own_values(row_ids: Sequence[int]) -> dict[int, _Own]:
+def _own_values(row_ids: Sequence[int], at: dt.datetime) -> dict[int, _Own]:
+    """Return the values of rows whose parameter has a rule; of others nothing is read."""
     own: dict[int, _Own] = {}
+    ruled = ScoreRule.objects.known_at(at).values("parameter")
     for n in range(0, len(row_ids), CHUNK):
         found = (
             QC1Value.objects.filter(
-                row__in=row_ids[n : n + CHUNK], series__parameter__type=ColumnType.FLOAT
+                row__in=row_ids[n : n + CHUNK],
+                series__parameter__type=ColumnType.FLOAT,
+                series__parameter__in=ruled,
             )
             .order_by("mjd_obs", "row_id")
             .values_list("series_id", "row_id", "mjd_obs", "value", "state")

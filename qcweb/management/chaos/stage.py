@@ -33,7 +33,7 @@ from qcweb.management.chaos.servers import (
 from qcweb.supervisor import web_command
 from qcweb.tasks import ask
 from trending.models import QC1Table
-from trending.services.import_rows import import_csv
+from trending.services.import_rows import import_file
 
 WORKERS = 2
 # Blocks that are asked for again when the nights are done before the kills are.
@@ -75,7 +75,7 @@ class Stage:
         known = set(QC1Table.objects.values_list("name", flat=True))
         for path in write_history(settings.HCM_DATA_DIR / "history", first):
             if path.stem in known:
-                import_csv(path, timezone.now(), by="chaos", is_simulated=True)
+                import_file(path, timezone.now(), by="chaos", is_simulated=True)
         for night in nights:
             ingest(find_frames(night), timezone.now(), frames)
 

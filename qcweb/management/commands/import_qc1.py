@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from pipelines.services.chores import chore
 from qcweb.management.base import DatabaseCommand
-from trending.services.import_rows import ImportRefusedError, import_csv
+from trending.services.import_rows import import_file
+from trending.services.read_files import ImportRefusedError
 
 
 class Command(DatabaseCommand):
@@ -27,7 +28,7 @@ class Command(DatabaseCommand):
         for path in options["files"]:
             try:
                 with chore("import_qc1", str(path)) as note:
-                    report = import_csv(
+                    report = import_file(
                         path,
                         timezone.now(),
                         by=getpass.getuser(),

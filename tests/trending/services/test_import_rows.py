@@ -5,7 +5,8 @@ from django.utils import timezone
 
 from tests.trending.conftest import rule
 from trending.models import QC1Import, QC1Row, QC1Value, Score
-from trending.services.import_rows import ImportRefusedError, import_csv
+from trending.services.import_rows import import_file
+from trending.services.read_files import ImportRefusedError
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +21,7 @@ def send(table, tmp_path):
     def write(content, name="cam_bias.csv", **options):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return import_csv(path, timezone.now(), by="quinn", **options)
+        return import_file(path, timezone.now(), by="quinn", **options)
 
     return write
 
@@ -178,7 +179,7 @@ def test_a_file_that_is_not_there_or_a_directory_is_refused(table, tmp_path):
     (tmp_path / "dir").mkdir()
     for name, words in (("gone.csv", "No such file"), ("dir", "Is a directory")):
         with pytest.raises(ImportRefusedError, match=words):
-            import_csv(tmp_path / name, timezone.now(), by="quinn", table_name="cam_bias")
+            import_file(tmp_path / name, timezone.now(), by="quinn", table_name="cam_bias")
 
 
 def test_a_file_with_a_head_alone_imports_nothing_and_is_no_mistake(send):

@@ -7,7 +7,8 @@ from django.utils import timezone
 from tests.trending.conftest import hours, row, rule
 from trending.domain.setups import canonical, setup_text
 from trending.models import Origin, QC1Parameter, QC1Row, QC1Value, Score, Setup, ValueState
-from trending.services.rows import DuplicateRowError, Source, clean, store_rows
+from trending.services.batch import clean
+from trending.services.rows import DuplicateRowError, Source, store_rows
 from trending.services.score import score_rows
 
 pytestmark = pytest.mark.django_db
