@@ -10,6 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .limits import LimitsError, Method, MethodKind
 from .statistics import Statistics, Values, describe
@@ -19,7 +20,7 @@ DEFAULT_MIN_N = 5
 # Written by instruments and pipelines for "not measured".
 DEFAULT_SENTINELS = (-999.0,)
 # A computed limit is rounded; 219.33 - 5 % must not put 208.3635 outside its own line.
-_ON_THE_LINE = 1e-12
+ON_THE_LINE = 1e-12
 
 
 class ScoreResult(IntEnum):
@@ -204,7 +205,7 @@ def is_outside(value: float, lower: float | None, upper: float | None) -> bool:
 
 
 def _is_on(value: float, limit: float) -> bool:
-    return math.isclose(value, limit, rel_tol=_ON_THE_LINE)
+    return math.isclose(value, limit, rel_tol=ON_THE_LINE)
 
 
 def _evidence(rule: Rule, statistics: Statistics) -> Judgement:
@@ -276,6 +277,9 @@ def window(
     mjd: float,
     rule: Rule,
     own: int | None = None,
+    *,
+    excluded: Sequence[bool] | NDArray[np.bool_] | None = None,
+    cuts: Sequence[float] = (),
 ) -> Values:
     """Select the earlier values that a value is judged by.
 
@@ -292,6 +296,10 @@ def window(
     own
         Index of the row to be judged. None takes every row of exactly `mjd` for it: a series has
         one row an exposure, a second one is an earlier version of the same.
+    excluded
+        Rows that a person has taken out of the statistics.
+    cuts
+        MJDs from which on earlier values say nothing: the newest one not after `mjd` ends the window.
 
     Returns
     -------
@@ -309,14 +317,18 @@ def window(
     measured = np.asarray(values, dtype=float)
     is_own = at == mjd if own is None else np.arange(at.size) == own
     is_known = np.isfinite(measured) & ~np.isin(measured, rule.sentinels)
-    wanted = is_known & ~is_own & (at <= mjd) & (at >= mjd - _window_days(rule))
+    if excluded is not None:
+        is_known &= ~np.asarray(excluded, dtype=bool)
+    begin = max([mjd - window_days(rule), *(cut for cut in cuts if cut <= mjd)])
+    wanted = is_known & ~is_own & (at <= mjd) & (at >= begin)
     # Values of one instant in order of size, so that the choice does not hang on their place.
     order = np.lexsort((measured[wanted], at[wanted]))
     selected: Values = measured[wanted][order]
     return selected if rule.window_points is None else selected[-rule.window_points :]
 
 
-def _window_days(rule: Rule) -> float:
+def window_days(rule: Rule) -> float:
+    """Return how far back a rule's window reaches, in days; infinite without a limit in time."""
     if rule.window_days is not None:
         return rule.window_days
     return DEFAULT_WINDOW_DAYS if rule.window_points is None else math.inf
