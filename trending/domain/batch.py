@@ -1,14 +1,24 @@
 """The scores of a whole series at once, the same to the last bit as `scoring` gives one by one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .baseline import Baseline, BaselineKind, expect, repeats
 from .judgements import NONE, Codes, Judgements, code
 from .limits import Method, MethodKind
-from .populations import Flags, Places, Populations, Windows, describe_windows, unknown
+from .populations import (
+    Flags,
+    Places,
+    Populations,
+    Windows,
+    describe_windows,
+    last_cut,
+    unknown,
+)
 from .scoring import ON_THE_LINE, Average, GreyReason, Rule, ScoreResult, window_days
 from .statistics import Values
 
@@ -58,22 +68,19 @@ def score_series(
     for sentinel in rule.sentinels:
         known &= measured != sentinel
     counted = known if excluded is None else known & ~np.asarray(excluded, dtype=bool)
-    points, windows = _windows(at, measured, counted, rule, places, cuts)
-    populations = describe_windows(points, windows, rule.clip, **_wanted(rule))
+    kept = np.flatnonzero(counted)
+    kept = kept[np.lexsort((measured[kept], at[kept]))]
+    if rule.baseline is not None:
+        return _judge_by_baseline(at, measured, known, kept, rule, rule.baseline, places, cuts)
+    windows = _windows(at, kept, rule, places, cuts)
+    populations = describe_windows(measured[kept], windows, rule.clip, **_wanted(rule))
     return judge(measured[places], known[places], rule, populations)
 
 
 def _windows(
-    at: Values,
-    measured: Values,
-    counted: Flags,
-    rule: Rule,
-    places: Places,
-    cuts: Sequence[float],
-) -> tuple[Values, Windows]:
-    """Return the points of a series in the order of time and size, and who is judged by which."""
-    kept = np.flatnonzero(counted)
-    kept = kept[np.lexsort((measured[kept], at[kept]))]
+    at: Values, kept: Places, rule: Rule, places: Places, cuts: Sequence[float]
+) -> Windows:
+    """Return which of the points, `kept` of the series in the order of time, judge each value."""
     point_times, mjd = at[kept], at[places]
     begin = np.maximum(mjd - window_days(rule), last_cut(mjd, cuts))
     start = np.searchsorted(point_times, begin, side="left")
@@ -85,20 +92,46 @@ def _windows(
         newest = stop - rule.window_points
         # The value's own point, if it is among them, makes room for one more.
         start = np.maximum(start, np.where(own >= newest, newest - 1, newest))
-    return measured[kept], Windows(start, stop, own)
+    return Windows(start, stop, own)
 
 
-def last_cut(mjd: Values, cuts: Sequence[float]) -> Values:
-    """Return the newest cut not after each instant, minus infinity where there is none.
-
-    Examples
-    --------
-    >>> last_cut(np.array([1.0, 2.0, 3.5]), [3.0, 2.0]).tolist()
-    [-inf, 2.0, 3.0]
-    """
-    ordered = np.array([-np.inf, *sorted(cuts)])
-    found: Values = ordered[np.searchsorted(ordered, mjd, side="right") - 1]
-    return found
+def _judge_by_baseline(
+    at: Values,
+    measured: Values,
+    known: Flags,
+    kept: Places,
+    rule: Rule,
+    baseline: Baseline,
+    places: Places,
+    cuts: Sequence[float],
+) -> Judgements:
+    """Judge values by what the series is expected to be at their time."""
+    ordered = np.flatnonzero(known)
+    ordered = ordered[np.lexsort((measured[ordered], at[ordered]))]
+    repeated = np.zeros(at.size, dtype=bool)
+    if baseline.drop_repeats:
+        repeated[ordered] = repeats(measured[ordered])
+    kept = kept[~repeated[kept]]
+    is_rolling = baseline.kind is BaselineKind.ROLLING
+    expected = expect(
+        at[kept],
+        measured[kept],
+        at[places],
+        baseline,
+        window_days=window_days(rule) if is_rolling else rule.window_days,
+        window_points=rule.window_points,
+        clip=rule.clip,
+        cuts=cuts,
+    )
+    found = judge(measured[places], known[places], rule, expected.populations)
+    # A new level is followed, so that it is not red for ever; but it is not followed in silence.
+    follows = (found.result == ScoreResult.OK) & np.isfinite(expected.since)
+    return replace(
+        found,
+        warning=found.warning | follows,
+        since=expected.since,
+        repeated=repeated[places],
+    )
 
 
 def _wanted(rule: Rule) -> dict[str, bool]:
@@ -124,9 +157,19 @@ def judge(values: Values, known: Flags, rule: Rule, found: Populations) -> Judge
     result = np.full(values.size, NONE, dtype=np.int8)
     result[judged] = ScoreResult.OK
     result[judged & outside(values, lower, upper)] = ScoreResult.NOK
-    warning = (result == ScoreResult.OK) & _warns(values, rule, found)
-    average, sigma = _average(rule.method, rule, found), _sigma(rule.method, found)
-    return Judgements(result, reason, lower, upper, average, sigma, found.n, used_fallback, warning)
+    return Judgements(
+        result=result,
+        reason=reason,
+        lower=lower,
+        upper=upper,
+        average=_average(rule.method, rule, found),
+        sigma=_sigma(rule.method, found),
+        n=found.n,
+        used_fallback=used_fallback,
+        warning=(result == ScoreResult.OK) & _warns(values, rule, found),
+        since=unknown(values.size),
+        repeated=np.zeros(values.size, dtype=bool),
+    )
 
 
 def outside(values: Values, lower: Values, upper: Values) -> Flags:
@@ -168,6 +211,8 @@ def _limits(method: Method, rule: Rule, found: Populations) -> _Limits:
     average = _average(method, rule, found)
     with np.errstate(over="ignore", invalid="ignore"):
         half_width = _half_width(method, average, found)
+        if rule.baseline is not None:
+            half_width = np.maximum(half_width, rule.baseline.min_effect)
         lower, upper = average - half_width, average + half_width
     few = (found.n < rule.min_n) | (np.isfinite(average) & np.isnan(half_width))
     undefined = ~(np.isfinite(lower) & np.isfinite(upper))
@@ -192,7 +237,8 @@ def _half_width(method: Method, average: Values, found: Populations) -> Values:
 
 
 def _average(method: Method, rule: Rule, found: Populations) -> Values:
-    if method.kind is MethodKind.MAD or rule.average is Average.MEDIAN:
+    follows = rule.baseline is not None
+    if follows or method.kind is MethodKind.MAD or rule.average is Average.MEDIAN:
         return found.median
     return found.mean if rule.average is Average.MEAN else unknown(found.n.size)
 

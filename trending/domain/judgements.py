@@ -33,8 +33,10 @@ class Judgements:
         NaN where the judgement has None.
     n
         How many earlier values the statistics are of.
-    used_fallback, warning
+    used_fallback, warning, repeated
         As in the judgement.
+    since
+        NaN where the judgement has None.
 
     Examples
     --------
@@ -52,6 +54,8 @@ class Judgements:
     n: Places
     used_fallback: Flags
     warning: Flags
+    since: Values
+    repeated: Flags
 
     @classmethod
     def grey(cls, size: int, reason: GreyReason) -> "Judgements":
@@ -66,6 +70,8 @@ class Judgements:
             n=np.zeros(size, dtype=np.intp),
             used_fallback=np.zeros(size, dtype=bool),
             warning=np.zeros(size, dtype=bool),
+            since=unknown(size),
+            repeated=np.zeros(size, dtype=bool),
         )
 
     def __len__(self) -> int:
@@ -82,6 +88,8 @@ class Judgements:
             n=int(self.n[place]),
             used_fallback=bool(self.used_fallback[place]),
             warning=bool(self.warning[place]),
+            since=_number(self.since[place]),
+            repeated=bool(self.repeated[place]),
         )
 
 

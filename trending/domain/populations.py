@@ -3,7 +3,7 @@
 The windows lie in the rows of a matrix, sorted, and filled up with infinity to one width.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,3 +174,16 @@ def _clipped(matrix: Values, n: Places, n_sigma: float) -> tuple[Values, Places]
 
 def _known(values: Values, where: Flags) -> Values:
     return np.where(where & np.isfinite(values), values, np.nan)
+
+
+def last_cut(mjd: Values, cuts: Sequence[float]) -> Values:
+    """Return the newest cut not after each instant, minus infinity where there is none.
+
+    Examples
+    --------
+    >>> last_cut(np.array([1.0, 2.0, 3.5]), [3.0, 2.0]).tolist()
+    [-inf, 2.0, 3.0]
+    """
+    ordered = np.array([-np.inf, *sorted(cuts)])
+    found: Values = ordered[np.searchsorted(ordered, mjd, side="right") - 1]
+    return found

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .baseline import Baseline
 from .limits import LimitsError, Method, MethodKind
 from .statistics import Statistics, Values, describe
 
@@ -92,6 +93,11 @@ class Rule:
         Tighter limits beyond which an OK value is marked; None for none.
     sentinels
         Numbers that stand for a missing value.
+    baseline
+        How the expected value at each instant is found that limits are laid around, in the place of
+        one average; None is one average. Fixed limits stay where they are.
+    run_rules
+        Which patterns of values are looked for, such as ``WE1`` or ``CUSUM(k=0.5,h=5)``.
     """
 
     method: Method
@@ -103,6 +109,8 @@ class Rule:
     clip: float | None = None
     warning: Method | None = None
     sentinels: tuple[float, ...] = DEFAULT_SENTINELS
+    baseline: Baseline | None = None
+    run_rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.min_n < 1 or (self.window_points is not None and self.window_points < 1):
@@ -132,7 +140,12 @@ class Judgement:
     used_fallback
         Whether the limits are those for want of statistics.
     warning
-        Whether an OK value lies outside the warning limits.
+        Whether an OK value lies outside the warning limits, or at a new level nobody declared.
+    since
+        MJD from which on the limits follow a new level without a declared event; None if they do
+        not.
+    repeated
+        Whether the value repeats the one before to the last digit, and so counts as carried over.
     """
 
     result: ScoreResult | None
@@ -144,6 +157,8 @@ class Judgement:
     n: int = 0
     used_fallback: bool = False
     warning: bool = False
+    since: float | None = None
+    repeated: bool = False
 
 
 def score(
@@ -160,6 +175,11 @@ def score(
     population
         The earlier values statistics are taken of, as `window` selects them.
 
+    Raises
+    ------
+    LimitsError
+        If the rule has a baseline: what is expected depends on times, which `score_series` knows.
+
     Examples
     --------
     >>> from .limits import parse_limits
@@ -173,6 +193,8 @@ def score(
     """
     if rule is None:
         return Judgement(None, GreyReason.NO_RULE)
+    if rule.baseline is not None:
+        raise LimitsError("a rule with a baseline judges series, not single values")
     statistics = describe(population, rule.clip, rule.sentinels)
     evidence = _evidence(rule, statistics)
     if evidence.reason is GreyReason.NOT_IMPLEMENTED:
