@@ -10,7 +10,9 @@ from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .baseline import Baseline
 from .limits import LimitsError, Method, MethodKind
 from .statistics import Statistics, Values, describe
 
@@ -19,7 +21,7 @@ DEFAULT_MIN_N = 5
 # Written by instruments and pipelines for "not measured".
 DEFAULT_SENTINELS = (-999.0,)
 # A computed limit is rounded; 219.33 - 5 % must not put 208.3635 outside its own line.
-_ON_THE_LINE = 1e-12
+ON_THE_LINE = 1e-12
 
 
 class ScoreResult(IntEnum):
@@ -91,6 +93,11 @@ class Rule:
         Tighter limits beyond which an OK value is marked; None for none.
     sentinels
         Numbers that stand for a missing value.
+    baseline
+        How the expected value at each instant is found that limits are laid around, in the place of
+        one average; None is one average. Fixed limits stay where they are.
+    run_rules
+        Which patterns of values are looked for, such as ``WE1`` or ``CUSUM(k=0.5,h=5)``.
     """
 
     method: Method
@@ -102,6 +109,8 @@ class Rule:
     clip: float | None = None
     warning: Method | None = None
     sentinels: tuple[float, ...] = DEFAULT_SENTINELS
+    baseline: Baseline | None = None
+    run_rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.min_n < 1 or (self.window_points is not None and self.window_points < 1):
@@ -131,7 +140,12 @@ class Judgement:
     used_fallback
         Whether the limits are those for want of statistics.
     warning
-        Whether an OK value lies outside the warning limits.
+        Whether an OK value lies outside the warning limits, or at a new level nobody declared.
+    since
+        MJD from which on the limits follow a new level without a declared event; None if they do
+        not.
+    repeated
+        Whether the value repeats the one before to the last digit, and so counts as carried over.
     """
 
     result: ScoreResult | None
@@ -143,6 +157,8 @@ class Judgement:
     n: int = 0
     used_fallback: bool = False
     warning: bool = False
+    since: float | None = None
+    repeated: bool = False
 
 
 def score(
@@ -159,6 +175,11 @@ def score(
     population
         The earlier values statistics are taken of, as `window` selects them.
 
+    Raises
+    ------
+    LimitsError
+        If the rule has a baseline: what is expected depends on times, which `score_series` knows.
+
     Examples
     --------
     >>> from .limits import parse_limits
@@ -172,6 +193,8 @@ def score(
     """
     if rule is None:
         return Judgement(None, GreyReason.NO_RULE)
+    if rule.baseline is not None:
+        raise LimitsError("a rule with a baseline judges series, not single values")
     statistics = describe(population, rule.clip, rule.sentinels)
     evidence = _evidence(rule, statistics)
     if evidence.reason is GreyReason.NOT_IMPLEMENTED:
@@ -204,7 +227,7 @@ def is_outside(value: float, lower: float | None, upper: float | None) -> bool:
 
 
 def _is_on(value: float, limit: float) -> bool:
-    return math.isclose(value, limit, rel_tol=_ON_THE_LINE)
+    return math.isclose(value, limit, rel_tol=ON_THE_LINE)
 
 
 def _evidence(rule: Rule, statistics: Statistics) -> Judgement:
@@ -276,6 +299,9 @@ def window(
     mjd: float,
     rule: Rule,
     own: int | None = None,
+    *,
+    excluded: Sequence[bool] | NDArray[np.bool_] | None = None,
+    cuts: Sequence[float] = (),
 ) -> Values:
     """Select the earlier values that a value is judged by.
 
@@ -292,6 +318,10 @@ def window(
     own
         Index of the row to be judged. None takes every row of exactly `mjd` for it: a series has
         one row an exposure, a second one is an earlier version of the same.
+    excluded
+        Rows that a person has taken out of the statistics.
+    cuts
+        MJDs from which on earlier values say nothing: the newest one not after `mjd` ends the window.
 
     Returns
     -------
@@ -309,14 +339,18 @@ def window(
     measured = np.asarray(values, dtype=float)
     is_own = at == mjd if own is None else np.arange(at.size) == own
     is_known = np.isfinite(measured) & ~np.isin(measured, rule.sentinels)
-    wanted = is_known & ~is_own & (at <= mjd) & (at >= mjd - _window_days(rule))
+    if excluded is not None:
+        is_known &= ~np.asarray(excluded, dtype=bool)
+    begin = max([mjd - window_days(rule), *(cut for cut in cuts if cut <= mjd)])
+    wanted = is_known & ~is_own & (at <= mjd) & (at >= begin)
     # Values of one instant in order of size, so that the choice does not hang on their place.
     order = np.lexsort((measured[wanted], at[wanted]))
     selected: Values = measured[wanted][order]
     return selected if rule.window_points is None else selected[-rule.window_points :]
 
 
-def _window_days(rule: Rule) -> float:
+def window_days(rule: Rule) -> float:
+    """Return how far back a rule's window reaches, in days; infinite without a limit in time."""
     if rule.window_days is not None:
         return rule.window_days
     return DEFAULT_WINDOW_DAYS if rule.window_points is None else math.inf

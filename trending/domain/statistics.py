@@ -35,7 +35,26 @@ def finite(values: Iterable[float | None] | Values, sentinels: Iterable[float] =
     array = np.asarray(values if isinstance(values, np.ndarray) else list(values), dtype=float)
     kept = array[np.isfinite(array) & ~np.isin(array, list(sentinels))]
     # Sums of floats depend on their order; sorted, the same values always give the same sum.
-    return np.sort(kept)
+    # Adding zero turns -0.0 into 0.0: sorting leaves the two in any order.
+    return np.sort(kept) + 0.0
+
+
+def sums(flat: Values, starts: NDArray[np.intp]) -> Values:
+    """Return the sum of each stretch of an array; the stretches begin at `starts`, none is empty.
+
+    One stretch gives the same bits alone and among others, which rows of a matrix need not: numpy
+    chooses the order of adding by the shape of the whole. So one value is judged as in a batch.
+
+    Examples
+    --------
+    >>> sums(np.array([1.0, 2.0, 3.0]), np.array([0, 2])).tolist()
+    [3.0, 3.0]
+    """
+    total: Values = np.add.reduceat(flat, starts)
+    return total
+
+
+_WHOLE = np.zeros(1, dtype=np.intp)
 
 
 def mean(values: Values) -> float | None:
@@ -49,7 +68,7 @@ def mean(values: Values) -> float | None:
     if values.size == 0:
         return None
     with np.errstate(over="ignore"):
-        result = float(np.mean(values))
+        result = float(sums(values, _WHOLE)[0] / values.size)
     if not np.isfinite(result):
         return None
     # Rounding may carry the mean of equal values a hair beyond them.
@@ -66,8 +85,9 @@ def median(values: Values) -> float | None:
     """
     if values.size == 0:
         return None
+    low, high = values[(values.size - 1) // 2], values[values.size // 2]
     with np.errstate(over="ignore"):
-        return _known(float(np.median(values)))
+        return _known(float(low if values.size % 2 else (low + high) / 2))
 
 
 def sample_sigma(values: Values) -> float | None:
@@ -84,7 +104,8 @@ def sample_sigma(values: Values) -> float | None:
         # Exactly zero: the rounded mean of equal values would leave a speck of scatter.
         return 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        return _known(float(np.std(values, ddof=1)))
+        off = values - sums(values, _WHOLE) / values.size
+        return _known(float(np.sqrt(sums(off * off, _WHOLE)[0] / (values.size - 1))))
 
 
 def mad_sigma(values: Values) -> float | None:
@@ -99,7 +120,8 @@ def mad_sigma(values: Values) -> float | None:
     if centre is None or values.size < 2:
         return None
     with np.errstate(over="ignore"):
-        return _known(MAD_TO_SIGMA * float(np.median(np.abs(values - centre))))
+        off = median(np.sort(np.abs(values - centre)))
+        return None if off is None else _known(MAD_TO_SIGMA * off)
 
 
 def clipped(values: Values, n_sigma: float | None) -> Values:
