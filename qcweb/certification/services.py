@@ -19,7 +19,7 @@ from pipelines.services.hiding import holds_hidden, uses_hidden
 from pipelines.services.organise import organise_nights
 from pipelines.services.requests import note_decision
 from trending.models import BlockScore, Score
-from trending.services.score import mark_rejected
+from trending.services.corrections import mark_rejected
 
 from .models import Certification, Decision
 
@@ -278,7 +278,7 @@ def _decide(
                 is_rejected=rejected,
                 is_certified=decision == Decision.ACCEPTED,
             )
-            mark_rejected(block, rejected=rejected)
+            mark_rejected(block, rejected=rejected, author=by.get_username(), reason=comment, at=at)
     except IntegrityError as error:
         # Both read the same last number; the database took the faster one.
         now = latest(block)

@@ -1,12 +1,14 @@
 """What ``qc1.toml``, ``scores.toml`` and ``reports.toml`` of an instrument's folder say."""
 
 import datetime as dt
+import math
 import re
 from dataclasses import dataclass, field
 
 from pipelines.domain.times import datetime_to_mjd
 from pipelines.domain.toml_reader import Section, read_toml
 
+from .baseline import FEWEST, BaselineKind
 from .limits import LimitsError, parse_limits
 from .setups import canonical
 
@@ -17,7 +19,11 @@ TYPES = ("float", "text", "flag")
 ROLES = ("filter", "")
 CLASSES = ("KPI", "HC", "CAL", "ENG")
 EXTENSIONS = ("primary", "each")
-AVERAGES = ("MEAN", "MEDIAN", "none")
+PLOT_AVERAGES = ("MEAN", "MEDIAN", "none")
+AVERAGES = ("MEAN", "MEDIAN", "REFERENCE", "none")
+BASELINES = ("", *(str(kind) for kind in BaselineKind))
+# An epoch ends at a pause of so many days unless the rule says otherwise; 0 is never.
+GAP_DAYS = 30.0
 # Columns every table has: no definition may use their names.
 BUILT_IN = frozenset(
     {"mjd_obs", "detector", "pro_catg", "night", "date_obs", "product", "pipeline", "from", "to",
@@ -91,6 +97,12 @@ class RuleDefinition:
     fallback: str
     clip_sigma: float | None
     warning: str
+    baseline: str
+    min_effect: float
+    gap_days: float | None
+    baseline_points: int
+    drop_repeats: bool
+    run_rules: list[str]
     is_hc: bool
     valid_from_mjd: float
     valid_until_mjd: float | None
@@ -210,7 +222,7 @@ def parse_rules(file: str, source: str, tables: dict[str, TableDefinition]) -> l
     top = read_toml(file, source)
     parts = top.sections("rules")
     rules = [_rule(part, tables) for part in parts]
-    _refuse_doubles("rule", "table", parts, [rule.key for rule in rules])
+    _refuse_overlaps(parts, rules)
     top.done()
     return rules
 
@@ -218,6 +230,8 @@ def parse_rules(file: str, source: str, tables: dict[str, TableDefinition]) -> l
 def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
     table, parameter, setup = _target(part, tables)
     valid_until = part.raw("valid_until")
+    baseline = part.one_of("baseline", BASELINES, "")
+    gap_days = part.number("gap_days", GAP_DAYS, low=0.0, high=36525) or None
     points = part.optional_number("window_points", low=2, high=100_000)
     rule = RuleDefinition(
         table=table,
@@ -232,6 +246,12 @@ def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
         fallback=_limits(part, "fallback", ""),
         clip_sigma=part.optional_number("clip_sigma", low=0.5, high=100),
         warning=_limits(part, "warning", ""),
+        baseline=baseline,
+        min_effect=part.number("min_effect", 0.0, low=0.0, high=1e300),
+        gap_days=gap_days if baseline else None,
+        baseline_points=int(part.number("baseline_points", 9, low=FEWEST, high=999)),
+        drop_repeats=part.flag("drop_repeats", default=True),
+        run_rules=part.texts("run_rules", []),
         is_hc=part.flag("hc"),
         valid_from_mjd=_mjd(part, "valid_from", part.raw("valid_from", dt.date(1990, 1, 1))),
         valid_until_mjd=_mjd(part, "valid_until", valid_until) if valid_until else None,
@@ -244,6 +264,16 @@ def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
         raise part.error("setup", "table, parameter, setup and detector are too long together")
     part.done()
     return rule
+
+
+def _refuse_overlaps(parts: list[Section], rules: list[RuleDefinition]) -> None:
+    """Refuse two rules for the same values at the same time; one after the other are epochs."""
+    ends: dict[str, list[tuple[float, float]]] = {}
+    for part, rule in zip(parts, rules, strict=True):
+        start, end = rule.valid_from_mjd, rule.valid_until_mjd or math.inf
+        if any(start < other_end and other < end for other, other_end in ends.get(rule.key, [])):
+            raise part.error("table", f"rule {rule.key} is there twice for the same time")
+        ends.setdefault(rule.key, []).append((start, end))
 
 
 def _target(part: Section, tables: dict[str, TableDefinition]) -> tuple[str, str, dict[str, str]]:
@@ -319,7 +349,7 @@ def _dataset(part: Section, tables: dict[str, TableDefinition]) -> DatasetDefini
         parameter=parameter,
         setup=setup,
         detector=part.text("detector", "", longest=32),
-        average=part.one_of("average", AVERAGES, "MEDIAN"),
+        average=part.one_of("average", PLOT_AVERAGES, "MEDIAN"),
         remark=part.text("remark", ""),
     )
     part.done()

@@ -1,6 +1,7 @@
 """The verdicts on many values of a series, column by column."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,16 @@ class Judgements:
             warning=np.zeros(size, dtype=bool),
             since=unknown(size),
             repeated=np.zeros(size, dtype=bool),
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Judgements]", order: Places) -> "Judgements":
+        """Return the judgements of parts one after the other, then put into an order."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, one.name) for part in parts])[order]
+                for one in fields(cls)
+            )
         )
 
     def __len__(self) -> int:

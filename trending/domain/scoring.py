@@ -41,6 +41,7 @@ class GreyReason(StrEnum):
     AVERAGE_UNDEFINED = "average_undefined"
     NO_CURRENT_DATA = "no_current_data"
     MULTIPLE_DATASETS = "multiple_datasets"
+    REMOVED = "removed"
 
     @property
     def words(self) -> str:
@@ -56,6 +57,7 @@ _WORDS = {
     GreyReason.AVERAGE_UNDEFINED: "average undefined",
     GreyReason.NO_CURRENT_DATA: "no current data",
     GreyReason.MULTIPLE_DATASETS: "multiple datasets, cannot be scored",
+    GreyReason.REMOVED: "score removed by a person",
 }
 
 
@@ -65,6 +67,8 @@ class Average(StrEnum):
     MEAN = "MEAN"
     MEDIAN = "MEDIAN"
     NONE = "none"
+    REFERENCE = "REFERENCE"
+    """The value agreed on for the epoch: see `references`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,9 @@ class ScoreRule(models.Model):
         max_length=8, choices=BaselineChoice.choices, blank=True, default=BaselineChoice.NONE
     )
     min_effect = models.FloatField(default=0.0, help_text="limits are never closer than this")
-    gap_days = models.FloatField(null=True, help_text="a longer gap begins a new epoch")
+    gap_days = models.FloatField(null=True, help_text="a longer pause begins a new epoch")
+    baseline_points = models.PositiveSmallIntegerField(default=9)
+    drop_repeats = models.BooleanField(default=True, help_text="a value twice is one carried over")
     run_rules = models.JSONField(default=list, help_text="names, e.g. WE1")
     is_hc = models.BooleanField(default=False)
     origin = models.CharField(max_length=8, choices=RuleOrigin.choices, default=RuleOrigin.FOLDER)
@@ -124,6 +126,8 @@ class Score(models.Model):
     used_fallback = models.BooleanField(default=False)
     is_warning = models.BooleanField(default=False)
     is_hc = models.BooleanField(default=False)
+    since_mjd = models.FloatField(null=True, help_text="start of an undeclared level followed")
+    is_repeat = models.BooleanField(default=False, help_text="equal to the value before it")
     act = models.ForeignKey(
         "trending.ScoreAct", models.PROTECT, null=True, related_name="scores",
         help_text="the person's decision that stands above the rule",

@@ -152,3 +152,23 @@ def _records(part: Values, chosen: Ints, words: tuple[str, str] | None) -> bytes
         if f"cell{place}" in fields:
             records[f"cell{place}"] = cell
     return records.tobytes()
+
+
+def set_results(results: Sequence[tuple[int, int, int | None]]) -> None:
+    """Copy results of scores into their values: series, row, and 0, 1 or None for grey."""
+    table = QC1Value._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            columns = [list(column) for column in zip(*results, strict=True)]
+            cursor.execute(
+                f"UPDATE {table} v SET score_result = n.result "  # noqa: S608  the name is ours
+                "FROM unnest(%s::bigint[], %s::bigint[], %s::smallint[]) AS n (series, row, result) "
+                "WHERE v.series_id = n.series AND v.row_id = n.row "
+                "AND v.score_result IS DISTINCT FROM n.result",
+                columns,
+            )
+            return
+        cursor.executemany(
+            f"UPDATE {table} SET score_result = %s WHERE series_id = %s AND row_id = %s",  # noqa: S608
+            [(result, series, row) for series, row, result in results],
+        )

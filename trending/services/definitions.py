@@ -18,8 +18,10 @@ from trending.models import (
     QC1Table,
     Report,
     ReportGroup,
-    ScoreRule,
 )
+
+from .clock import take_tables
+from .rules import load_rules
 
 # The first page's columns, in this order; a folder may bring further groups.
 GROUP_TITLES = {
@@ -45,7 +47,8 @@ def load_definitions(
                 table__instrument=instrument
             ).select_related("table")
         }
-        _load_rules(instrument, rules, parameters, at)
+        at = take_tables(QC1Table.objects.filter(instrument=instrument), at)
+        load_rules(instrument, rules, parameters, at)
         _load_reports(instrument, reports, parameters)
 
 
@@ -88,61 +91,6 @@ def _load_table(instrument: Instrument, definition: TableDefinition) -> None:
         )
     kept = [column.name for column in definition.columns]
     table.parameters.exclude(name__in=kept).update(is_active=False)
-
-
-def _load_rules(
-    instrument: Instrument,
-    rules: Sequence[RuleDefinition],
-    parameters: dict[tuple[str, str], QC1Parameter],
-    at: dt.datetime,
-) -> None:
-    current = {
-        rule.key: rule
-        for rule in ScoreRule.objects.filter(
-            parameter__table__instrument=instrument, superseded_at=None
-        )
-    }
-    for rule in rules:
-        fields = _rule_fields(rule)
-        before = current.pop(rule.key, None)
-        if before is not None and all(getattr(before, key) == fields[key] for key in fields):
-            continue
-        ScoreRule.objects.filter(key=rule.key, superseded_at=None).update(superseded_at=at)
-        ScoreRule.objects.create(
-            parameter=parameters[rule.table, rule.parameter],
-            key=rule.key,
-            version=_next_version(rule.key),
-            recorded_at=at,
-            **fields,
-        )
-    # A rule that left the folder judges nothing new; its scores keep it.
-    for gone in current.values():
-        ScoreRule.objects.filter(pk=gone.pk).update(superseded_at=at)
-
-
-def _next_version(key: str) -> int:
-    newest = ScoreRule.objects.filter(key=key).order_by("-version").first()
-    return newest.version + 1 if newest else 1
-
-
-def _rule_fields(rule: RuleDefinition) -> dict[str, object]:
-    return {
-        "setup": rule.setup,
-        "detector": rule.detector,
-        "limits": rule.limits,
-        "average": rule.average,
-        "window_days": rule.window_days,
-        "window_points": rule.window_points,
-        "min_n": rule.min_n,
-        "fallback": rule.fallback,
-        "clip_sigma": rule.clip_sigma,
-        "warning": rule.warning,
-        "is_hc": rule.is_hc,
-        "valid_from_mjd": rule.valid_from_mjd,
-        "valid_until_mjd": rule.valid_until_mjd,
-        "author": rule.author,
-        "reason": rule.reason,
-    }
 
 
 def _load_reports(

@@ -1,262 +1,150 @@
 """Scores rows by the rules that are in force, and keeps with each score what it was judged by."""
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
-import numpy as np
+from django.db import transaction
 
 from pipelines.models import AssociationBlock
 from trending.domain.aggregate import tally
-from trending.domain.limits import parse_limits
-from trending.domain.scoring import (
-    DEFAULT_WINDOW_DAYS,
-    Average,
-    GreyReason,
-    Judgement,
-    Rule,
-    ScoreResult,
-    score,
-    window,
-)
-from trending.domain.setups import fits_setup
+from trending.domain.scoring import GreyReason, ScoreResult
 from trending.models import (
+    STANDING,
+    ActKind,
     BlockScore,
     ColumnType,
     QC1Row,
     QC1Value,
     Score,
+    ScoreAct,
     ScoreRule,
     Series,
-    ValueState,
 )
 
+from .bulk import insert, set_results
+from .facts import Facts
+from .judging import Verdict, judge
+
 CHUNK = 500
-
-
-@dataclass(frozen=True)
-class _Version:
-    """A rule version with its domain form, made once."""
-
-    stored: ScoreRule
-    rule: Rule
-
-
-def _version(stored: ScoreRule) -> _Version:
-    return _Version(
-        stored,
-        Rule(
-            method=parse_limits(stored.limits),
-            average=Average(stored.average),
-            window_days=stored.window_days,
-            window_points=stored.window_points,
-            min_n=stored.min_n,
-            fallback=parse_limits(stored.fallback) if stored.fallback else None,
-            clip=stored.clip_sigma,
-            warning=parse_limits(stored.warning) if stored.warning else None,
-        ),
-    )
-
-
-def _specificity(stored: ScoreRule) -> tuple[bool, int, str]:
-    # The key decides between equals: the database's order is another one every time.
-    return bool(stored.detector), len(stored.setup), stored.key
-
-
-def rules_for(series: Series, versions: Sequence[_Version]) -> list[_Version]:
-    """Return the rules that are for a series, the most specific first."""
-    fitting = [
-        version
-        for version in versions
-        if version.stored.detector in {"", series.detector}
-        and fits_setup(version.stored.setup, series.setup.values)
-    ]
-    return sorted(fitting, key=lambda version: _specificity(version.stored), reverse=True)
-
-
-def _valid(versions: Sequence[_Version], mjd: float) -> _Version | None:
-    for version in versions:
-        until = version.stored.valid_until_mjd
-        if version.stored.valid_from_mjd <= mjd and (until is None or mjd < until):
-            return version
-    return None
-
-
-@dataclass
-class _Own:
-    """The values of one series that are to be judged: row, time, value; and those that stand."""
-
-    rows: set[int] = field(default_factory=set)
-    standing: list[tuple[int, float, float | None]] = field(default_factory=list)
+# What a score rests on. Where all of it is as before, the standing score stays.
+EVIDENCE = (
+    "rule_id", "result", "grey_reason", "value", "lower", "upper", "average", "sigma", "n",
+    "used_fallback", "is_warning", "is_hc", "since_mjd", "is_repeat", "act_id",
+)  # fmt: skip
+_COLUMNS = ("series_id", "row_id", *EVIDENCE, "is_current", "recorded_at")
 
 
 def score_rows(row_ids: Sequence[int], at: dt.datetime) -> list[Score]:
-    """Score the values of rows whose parameter has a rule for any setup; others are only drawn."""
-    made: list[Score] = []
-    by_series = _own_values(row_ids, at)
-    series = Series.objects.filter(pk__in=by_series).select_related("parameter", "setup")
-    versions: dict[int, list[_Version]] = {}
-    for stored in ScoreRule.objects.known_at(at).filter(parameter__series__in=series).distinct():
-        versions.setdefault(stored.parameter_id, []).append(_version(stored))
-    for one in series:
-        if one.parameter_id in versions:
-            rules = rules_for(one, versions[one.parameter_id])
-            made += _score_series(one, by_series[one.pk], rules, at)
-    _write(made, at)
-    _retire(row_ids, {score.series_id for score in made}, at)
-    return made
+    """Score the values of rows whose parameter has a rule for any setup; others are only drawn.
+
+    A score that would come out as it stands is left. Must be called in the transaction that took
+    the rows' table (`clock.take_tables`), with the time from there.
+    """
+    if not row_ids:
+        return []
+    wanted, spans = _wanted(row_ids)
+    series = list(Series.objects.filter(pk__in=wanted).select_related("parameter", "setup"))
+    facts = Facts(series)
+    acts = facts.acts(row_ids)
+    made = [
+        as_score(verdict, acts.of(verdict.series.pk, verdict.row_id), at)
+        for judged in judge(facts, wanted, spans)
+        for verdict in judged.verdicts()
+    ]
+    return write(made, row_ids, at)
 
 
-def _own_values(row_ids: Sequence[int], at: dt.datetime) -> dict[int, _Own]:
-    """Return the values of rows whose parameter has a rule; of others nothing is read."""
-    own: dict[int, _Own] = {}
-    ruled = ScoreRule.objects.known_at(at).values("parameter")
+def _wanted(row_ids: Sequence[int]) -> tuple[dict[int, set[int]], dict[int, tuple[float, float]]]:
+    """Return the values to judge by series, and the time between their first and last."""
+    wanted: dict[int, set[int]] = {}
+    spans: dict[int, tuple[float, float]] = {}
+    ruled = ScoreRule.objects.open().values("parameter")
     for n in range(0, len(row_ids), CHUNK):
-        found = (
-            QC1Value.objects.filter(
-                row__in=row_ids[n : n + CHUNK],
-                series__parameter__type=ColumnType.FLOAT,
-                series__parameter__in=ruled,
-            )
-            .order_by("mjd_obs", "row_id")
-            .values_list("series_id", "row_id", "mjd_obs", "value", "state")
-        )
-        for series_id, row_id, mjd, value, state in found:
-            one = own.setdefault(series_id, _Own())
-            one.rows.add(row_id)
-            if state == ValueState.CURRENT:
-                one.standing.append((row_id, mjd, value))
-    return own
+        found = QC1Value.objects.filter(
+            row__in=row_ids[n : n + CHUNK],
+            state__in=STANDING,
+            series__parameter__type=ColumnType.FLOAT,
+            series__parameter__in=ruled,
+        ).values_list("series_id", "row_id", "mjd_obs")
+        for series, row, mjd in found:
+            wanted.setdefault(series, set()).add(row)
+            first, last = spans.get(series, (mjd, mjd))
+            spans[series] = min(first, mjd), max(last, mjd)
+    return wanted, spans
 
 
-def _retire(row_ids: Sequence[int], judged: set[int], at: dt.datetime) -> None:
-    """Take back the scores of parameters that have no rule any more: they judge nothing now."""
-    for n in range(0, len(row_ids), CHUNK):
-        standing = Score.objects.filter(row__in=row_ids[n : n + CHUNK], is_current=True)
-        for pk, series, row in standing.exclude(series__in=judged).values_list(
-            "pk", "series_id", "row_id"
-        ):
-            Score.objects.filter(pk=pk).update(is_current=False, superseded_at=at)
-            QC1Value.objects.filter(series=series, row=row).update(score_result=None)
-
-
-def _score_series(
-    series: Series, own: _Own, versions: Sequence[_Version], at: dt.datetime
-) -> list[Score]:
-    found = _population(series, own, versions)
-    times = np.array([mjd for _, mjd, _ in found], dtype=float)
-    values = np.array([np.nan if v is None else v for _, _, v in found], dtype=float)
-    scores = []
-    for place, (row_id, mjd, value) in enumerate(found):
-        if row_id in own.rows:
-            version = _valid(versions, mjd)
-            judgement = _judge(version, value, times, values, mjd, place)
-            scores.append(_score(series, row_id, value, version, judgement, at))
-    return scores
-
-
-def _population(
-    series: Series, own: _Own, versions: Sequence[_Version]
-) -> list[tuple[int, float, float | None]]:
-    """Return the values to judge and those before them that a rule's window can reach, in time."""
-    statistical = [one.rule for one in versions if _is_statistical(one.rule)]
-    if not own.standing or not statistical:
-        # Fixed limits look at nothing else.
-        return sorted(own.standing, key=lambda one: (one[1], one[0]))
-    times = [mjd for _, mjd, _ in own.standing]
-    reach = max(one.window_days or DEFAULT_WINDOW_DAYS for one in statistical)
-    values = QC1Value.objects.filter(series=series, state=ValueState.CURRENT)
-    if not any(one.window_points for one in statistical):
-        values = values.filter(mjd_obs__gte=min(times) - reach)
-    return list(
-        values.filter(mjd_obs__lte=max(times))
-        .order_by("mjd_obs", "row_id")
-        .values_list("row_id", "mjd_obs", "value")
-    )
-
-
-def _judge(
-    version: _Version | None,
-    value: float | None,
-    times: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    values: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    mjd: float,
-    own: int,
-) -> Judgement:
-    if version is None:
-        return score(value, None)
-    if not _is_statistical(version.rule):
-        return score(value, version.rule)
-    # Only the window is handed on: a series of twenty years costs no more than one of ninety days.
-    days = version.rule.window_days or DEFAULT_WINDOW_DAYS
-    first = 0 if version.rule.window_points else int(np.searchsorted(times, mjd - days))
-    population = window(
-        times[first : own + 1], values[first : own + 1], mjd, version.rule, own - first
-    )
-    return score(value, version.rule, population)
-
-
-def _is_statistical(rule: Rule) -> bool:
-    methods = (rule.method, rule.warning)
-    return any(method is not None and method.is_statistical for method in methods)
-
-
-def _score(
-    series: Series,
-    row_id: int,
-    value: float | None,
-    version: _Version | None,
-    judgement: Judgement,
-    at: dt.datetime,
-) -> Score:
+def as_score(verdict: Verdict, act: ScoreAct | None, at: dt.datetime) -> Score:
+    """Return a verdict as it is stored, with a person's correction above it."""
+    found, version = verdict.judgement, verdict.version
+    result = None if found.result is None else int(found.result)
+    reason = str(found.reason or "")
+    if act is not None and act.kind == ActKind.REMOVE:
+        result, reason = None, str(GreyReason.REMOVED)
+    elif act is not None and act.kind == ActKind.OVERRIDE and result == ScoreResult.NOK:
+        # What has no value stays grey, whoever asks: nothing is green without data.
+        result = int(ScoreResult.OK)
     return Score(
-        series=series,
-        row_id=row_id,
+        series=verdict.series,
+        row_id=verdict.row_id,
         rule=version.stored if version else None,
-        result=None if judgement.result is None else int(judgement.result),
-        grey_reason=judgement.reason or "",
-        value=value,
-        lower=judgement.lower,
-        upper=judgement.upper,
-        average=judgement.average,
-        sigma=judgement.sigma,
-        n=judgement.n,
-        used_fallback=judgement.used_fallback,
-        is_warning=judgement.warning,
+        result=result,
+        grey_reason=reason,
+        value=verdict.value,
+        lower=found.lower,
+        upper=found.upper,
+        average=found.average,
+        sigma=found.sigma,
+        n=found.n,
+        used_fallback=found.used_fallback,
+        is_warning=found.warning,
         is_hc=version.stored.is_hc if version else False,
+        since_mjd=found.since,
+        is_repeat=found.repeated,
+        act=act,
         recorded_at=at,
     )
 
 
-def _write(scores: Sequence[Score], at: dt.datetime) -> None:
-    """Let new scores take the place of the standing ones; copy the results into the values."""
-    for n in range(0, len(scores), CHUNK):
-        chunk = scores[n : n + CHUNK]
-        rows = {one.row_id for one in chunk}
-        pairs = {(one.series_id, one.row_id) for one in chunk}
-        standing = Score.objects.filter(row__in=rows, is_current=True)
-        former = [
-            pk for pk, series, row in standing.values_list("pk", "series_id", "row_id")
-            if (series, row) in pairs
-        ]  # fmt: skip
-        Score.objects.filter(pk__in=former).update(is_current=False, superseded_at=at)
-        Score.objects.bulk_create(chunk)
-        for result in (ScoreResult.OK, ScoreResult.NOK, None):
-            judged: dict[int, list[int]] = {}
-            for one in chunk:
-                if one.result == result:
-                    judged.setdefault(one.series_id, []).append(one.row_id)
-            # Series of the same rows together: a block's values mostly are of one row.
-            together: dict[tuple[int, ...], list[int]] = {}
-            for series_id, row_ids in judged.items():
-                together.setdefault(tuple(sorted(row_ids)), []).append(series_id)
-            for of_rows, of_series in together.items():
-                QC1Value.objects.filter(series__in=of_series, row__in=of_rows).update(
-                    score_result=result
-                )
+def write(made: Sequence[Score], row_ids: Iterable[int], at: dt.datetime) -> list[Score]:
+    """Let new scores take the place of the standing ones of the rows, where they differ.
+
+    Scores of parameters that have no rule any more are taken back: they judge nothing now.
+    """
+    standing = {(one.series_id, one.row_id): one for one in _standing(list(row_ids))}
+    kept, fresh, gone = [], [], []
+    for one in made:
+        before = standing.pop((one.series_id, one.row_id), None)
+        if before is not None and _is_same(before, one):
+            before.series = one.series
+            kept.append(before)
+            continue
+        fresh.append(one)
+        if before is not None:
+            gone.append(before.pk)
+    results: list[tuple[int, int, int | None]] = [
+        (one.series_id, one.row_id, one.result) for one in fresh
+    ]
+    results += [(series, row, None) for series, row in standing]
+    gone += [one.pk for one in standing.values()]
+    for n in range(0, len(gone), CHUNK):
+        Score.objects.filter(pk__in=gone[n : n + CHUNK]).update(is_current=False, superseded_at=at)
+    if fresh:
+        insert(Score, _COLUMNS, ([getattr(one, name) for name in _COLUMNS] for one in fresh))
+    if results:
+        set_results(results)
+    return kept + fresh
 
 
-def _words(one: Score) -> str:
+def _standing(row_ids: Sequence[int]) -> Iterable[Score]:
+    for n in range(0, len(row_ids), CHUNK):
+        yield from Score.objects.filter(row__in=row_ids[n : n + CHUNK], is_current=True)
+
+
+def _is_same(one: Score, other: Score) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in EVIDENCE)
+
+
+def words(one: Score) -> str:
     """Return an outlier in words: ``ron_raw REDL 2.876 > 2.6``."""
     if one.value is None:
         return f"{one.series.parameter.name} missing"
@@ -274,28 +162,40 @@ def score_block(block: AssociationBlock, at: dt.datetime) -> BlockScore:
     rows = list(
         QC1Row.objects.filter(attempt=attempt, is_current=True).values_list("pk", flat=True)
     )
-    scores = score_rows(rows, at)
+    return sum_up(block, score_rows(rows, at), at)
+
+
+def sum_up(block: AssociationBlock, scores: Sequence[Score], at: dt.datetime) -> BlockScore:
+    """Write the score of a block; one that says the same as the standing one is not written."""
     found = tally(None if one.result is None else ScoreResult(one.result) for one in scores)
-    reasons = [one.grey_reason for one in scores if one.grey_reason]
-    BlockScore.objects.filter(block=block, is_current=True).update(is_current=False)
-    return BlockScore.objects.create(
-        block=block,
-        attempt=attempt,
-        n_nok=found.n_nok,
-        n_scored=found.n_scored,
-        n_grey=found.n_grey,
-        grey_reason="" if found.n_scored else (reasons or [GreyReason.NOT_IMPLEMENTED])[0],
-        summary="; ".join(_words(one) for one in scores if one.result == ScoreResult.NOK)[:255],
-        recorded_at=at,
-    )
+    reasons = sorted(one.grey_reason for one in scores if one.grey_reason)
+    fields = {
+        "attempt_id": block.current_attempt_id,
+        "n_nok": found.n_nok,
+        "n_scored": found.n_scored,
+        "n_grey": found.n_grey,
+        "grey_reason": "" if found.n_scored else str((reasons or [GreyReason.NOT_IMPLEMENTED])[0]),
+        "summary": "; ".join(words(one) for one in scores if one.result == ScoreResult.NOK)[:255],
+    }
+    with transaction.atomic():
+        standing = BlockScore.objects.filter(block=block, is_current=True).first()
+        if standing is not None:
+            if all(getattr(standing, name) == value for name, value in fields.items()):
+                return standing
+            BlockScore.objects.filter(pk=standing.pk).update(is_current=False)
+        return BlockScore.objects.create(block=block, recorded_at=at, **fields)
 
 
-def mark_rejected(block: AssociationBlock, *, rejected: bool) -> None:
-    """Take a rejected block's values out of plots and statistics, or bring them back."""
-    state = ValueState.REJECTED if rejected else ValueState.CURRENT
-    rows = QC1Row.objects.filter(attempt=block.current_attempt_id, is_current=True).exclude(
-        state=ValueState.HIDDEN
+def sum_up_blocks(rows: Iterable[int], at: dt.datetime) -> list[AssociationBlock]:
+    """Bring the scores of the blocks whose rows were scored again up to date; return them."""
+    blocks = list(
+        AssociationBlock.objects.filter(
+            current_attempt__qc1_rows__in=list(rows), current_attempt__qc1_rows__is_current=True
+        ).distinct()
     )
-    row_ids = list(rows.values_list("pk", flat=True))
-    QC1Row.objects.filter(pk__in=row_ids).update(state=state)
-    QC1Value.objects.filter(row__in=row_ids).update(state=state)
+    for block in blocks:
+        scores = Score.objects.filter(
+            row__attempt=block.current_attempt_id, row__is_current=True, is_current=True
+        ).select_related("series__parameter")
+        sum_up(block, list(scores), at)
+    return blocks

@@ -11,9 +11,10 @@ from pipelines.models import AssociationBlock, NextStep, ProcessStatus
 from pipelines.simulator.templates import Template
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, FLAT, MORNING, taken
-from trending.models import BlockScore, QC1Row, QC1Table, Score, ValueState
+from trending.models import BlockScore, MarkKind, QC1Row, QC1Table, Score, ValueState
+from trending.services.corrections import mark, mark_rejected
 from trending.services.extract import extract
-from trending.services.score import mark_rejected, score_block
+from trending.services.score import score_block
 
 pytestmark = pytest.mark.django_db
 
@@ -123,11 +124,14 @@ def test_reading_the_same_run_again_makes_no_second_current_row(bias):
 
 def test_a_rejected_block_leaves_and_comes_back_but_hidden_rows_stay_hidden(bias):
     hidden, other = QC1Row.objects.all()
-    QC1Row.objects.filter(pk=hidden.pk).update(state=ValueState.HIDDEN)
-    hidden.values.update(state=ValueState.HIDDEN)
-    for rejected, state in ((True, ValueState.REJECTED), (False, ValueState.CURRENT)):
-        mark_rejected(bias, rejected=rejected)
-        assert set(hidden.values.values_list("state", flat=True)) == {ValueState.HIDDEN}
+    words = {"author": "quinn", "reason": "looked at", "at": timezone.now()}
+    mark([hidden.pk], MarkKind.HIDDEN, **words)
+    for rejected, state, its_own in (
+        (True, ValueState.REJECTED, ValueState.REJECTED),
+        (False, ValueState.CURRENT, ValueState.HIDDEN),
+    ):
+        mark_rejected(bias, rejected=rejected, **words)
+        assert set(hidden.values.values_list("state", flat=True)) == {its_own}
         assert set(other.values.values_list("state", flat=True)) == {state}
 
 
