@@ -141,8 +141,10 @@ def expect(
     if baseline.kind is BaselineKind.EPOCH and window_days is None and window_points is None:
         window_points = _EPOCH_SCATTER
     times = _Times(point_times, baseline.gap_days, cuts, window_days, window_points)
-    series = _Series(points, baseline, times.rows(point_times))
-    return series.answer(times.rows(at), point_times, DEFAULT_CLIP if clip is None else clip)
+    # Numbers beyond the range of floats become infinities and then NaN, which is "not known".
+    with np.errstate(over="ignore", invalid="ignore"):
+        series = _Series(points, baseline, times.rows(point_times))
+        return series.answer(times.rows(at), point_times, DEFAULT_CLIP if clip is None else clip)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,8 @@ class Method:
         if self.kind is MethodKind.NONE:
             return "none"
         if self.kind is MethodKind.VAL:
-            return f"VAL {_print(self.low)},{_print(self.high)}"
-        return _PRINTED[self.kind].format(_print(self.amount))
+            return f"VAL {print_number(self.low)},{print_number(self.high)}"
+        return _PRINTED[self.kind].format(print_number(self.amount))
 
 
 NOT_SCORED = Method(MethodKind.NONE)
@@ -151,7 +151,9 @@ def _check_bounds(low: float | None, high: float | None) -> None:
     if not all(bound is None or math.isfinite(bound) for bound in (low, high)):
         raise LimitsError("the limits of VAL must be finite numbers; leave one out for no limit")
     if low is not None and high is not None and low > high:
-        raise LimitsError(f"the lower limit {_print(low)} is above the upper {_print(high)}")
+        raise LimitsError(
+            f"the lower limit {print_number(low)} is above the upper {print_number(high)}"
+        )
 
 
 def _check_amount(amount: float | None) -> None:
@@ -159,8 +161,8 @@ def _check_amount(amount: float | None) -> None:
         raise LimitsError("the number of %, SIG, MAD and OFF must be finite and above zero")
 
 
-def _print(number: float | None) -> str:
-    """Write a number as short as it can be read back: 6, not 6.0."""
+def print_number(number: float | None) -> str:
+    """Write a number as short as it can be read back: 6, not 6.0; nothing for None."""
     if number is None:
         return ""
     if number == 0:

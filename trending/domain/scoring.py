@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .baseline import Baseline
 from .limits import LimitsError, Method, MethodKind
+from .run_rules import parse_run_rule
 from .statistics import Statistics, Values, describe
 
 DEFAULT_WINDOW_DAYS = 90.0
@@ -123,6 +124,8 @@ class Rule:
             raise LimitsError("window_days must be above zero")
         if self.clip is not None and not self.clip > 0:
             raise LimitsError("clip must be above zero")
+        for name in self.run_rules:
+            parse_run_rule(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ EPOCH = Rule(parse_limits("2.5SIG"), baseline=Baseline(BaselineKind.EPOCH))
 SEEDS = range(1000, 1100)
 
 times = st.integers(0, 30).map(float) | st.floats(0, 30)
-numbers = st.integers(-3, 3).map(float) | st.floats(-1e6, 1e6)
+numbers = st.integers(-3, 3).map(float) | st.floats(-1e6, 1e6) | st.floats()
 rows = st.lists(
     st.tuples(times, numbers | st.just(math.nan), st.integers(0, 9).map(lambda n: n == 0)),
     min_size=10,
@@ -102,7 +102,7 @@ def test_what_came_before_a_cut_changes_nothing(rows, rule, cut):
 @given(rows, rules, st.integers(-8, 8))
 def test_scaling_values_and_limits_together_changes_no_result(rows, rule, power):
     at, values, _ = series(rows)
-    values = np.round(values, 6)
+    values = np.where(np.abs(values) < 1e100, values, np.nan).round(6)
     scale = 2.0**power
     assert rule.baseline is not None
     scaled_rule = replace(
