@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from django.db.models import F
 
-from trending.models import Dataset, QC1Value, Score, ScoreRule, Series, ValueState
+from trending.models import STANDING, Dataset, QC1Value, Score, ScoreRule, Series
 
 from .health import matches
 
@@ -43,9 +43,7 @@ def load_points(
     series: Sequence[Series], mjd_from: float | None = None, mjd_to: float | None = None
 ) -> Points:
     """Read the values that count, with the limits each was judged by."""
-    values = QC1Value.objects.filter(
-        series__in=series, state=ValueState.CURRENT, value__isnull=False
-    )
+    values = QC1Value.objects.filter(series__in=series, state__in=STANDING, value__isnull=False)
     if mjd_from is not None:
         values = values.filter(mjd_obs__gte=mjd_from)
     if mjd_to is not None:

@@ -8,7 +8,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from pipelines.domain.times import datetime_to_mjd
 from trending.domain.setups import fits_setup
-from trending.models import Dataset, QC1Value, Report, Score, Series, ValueState
+from trending.models import STANDING, Dataset, QC1Value, Report, Score, Series
 
 # Without a value for so long a series has no current state.
 CURRENT_DAYS = 7.0
@@ -51,7 +51,7 @@ class ReportState:
 def with_last_values(series: QuerySet[Series]) -> list[LastValue]:
     """Return the newest value that counts of each series, in one query."""
     # By row too: of two values of one instant all four columns must be of the same one.
-    newest = QC1Value.objects.filter(series=OuterRef("pk"), state=ValueState.CURRENT).order_by(
+    newest = QC1Value.objects.filter(series=OuterRef("pk"), state__in=STANDING).order_by(
         "-mjd_obs", "-row_id"
     )
     found = series.select_related("parameter__table", "setup").annotate(

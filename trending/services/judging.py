@@ -111,8 +111,13 @@ def _judged(
     if version is not None and version.uses_reference:
         judgements = _by_reference(facts.references_for(series), version.rule, values, places)
     else:
+        looks_back = version is not None and version.reach > 0
         judgements = _score(
-            version.rule if version else None, values, places, facts.cuts_for(series)
+            version.rule if version else None,
+            values,
+            places,
+            facts.cuts_for(series) if looks_back else (),
+            looks_back=looks_back,
         )
     return Judged(
         series, version, values.row[places], values.mjd[places], values.value[places], judgements
@@ -120,9 +125,16 @@ def _judged(
 
 
 def _score(
-    rule: Rule | None, values: Values, places: Ints, cuts: Sequence[float] = ()
+    rule: Rule | None,
+    values: Values,
+    places: Ints,
+    cuts: Sequence[float] = (),
+    *,
+    looks_back: bool = False,
 ) -> Judgements:
-    return score_series(values.mjd, values.value, rule, places, excluded=values.excluded, cuts=cuts)
+    # Fixed limits rest on nothing: what else was read by chance must not show in the evidence.
+    excluded = values.excluded if looks_back else np.ones(len(values), dtype=bool)
+    return score_series(values.mjd, values.value, rule, places, excluded=excluded, cuts=cuts)
 
 
 def _by_reference(

@@ -22,13 +22,13 @@ from qcweb.web.previews import views_of
 from qcweb.web.progress import work_of
 from qcweb.web.views.people import keep_typed, person, take_typed
 from trending.models import (
+    STANDING,
     BlockScore,
     Dataset,
     QC1Parameter,
     QC1Value,
     Report,
     Score,
-    ValueState,
 )
 from trending.services.health import matches
 
@@ -227,7 +227,7 @@ def _sparks(values: list[QC1Value]) -> dict[int, Spark]:
     until = values[0].mjd_obs
     found = QC1Value.objects.filter(
         series__in=[value.series_id for value in values],
-        state=ValueState.CURRENT,
+        state__in=STANDING,
         mjd_obs__lte=until,
         mjd_obs__gte=until - 90,
         value__isnull=False,

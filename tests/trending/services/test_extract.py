@@ -1,6 +1,7 @@
 """QC1 parameters are read from real products into the tables that want them."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from astropy.io import fits
@@ -124,7 +125,7 @@ def test_reading_the_same_run_again_makes_no_second_current_row(bias):
 
 def test_a_rejected_block_leaves_and_comes_back_but_hidden_rows_stay_hidden(bias):
     hidden, other = QC1Row.objects.all()
-    words = {"author": "quinn", "reason": "looked at", "at": timezone.now()}
+    words: dict[str, Any] = {"author": "q", "reason": "looked at", "at": timezone.now()}
     mark([hidden.pk], MarkKind.HIDDEN, **words)
     for rejected, state, its_own in (
         (True, ValueState.REJECTED, ValueState.REJECTED),
