@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from qcweb.management.bench import GROUPS, find, processing_system, run
+from qcweb.management.bench import GROUPS, find, processing_system, qc1_parts, qc1_site, run
 from qcweb.management.bench.demo_night import run_bare_recipes
 from qcweb.management.bench.frame import record
 from qcweb.management.bench.oca_rules import run_register
@@ -39,7 +39,9 @@ class Command(BaseCommand):
             self.stdout.write(f"{run_register(options['register']):.3f}")
             return
         if options["part"]:
-            self.stdout.write(processing_system.part(*options["part"].split()))
+            name, *words = options["part"].split()
+            parts = processing_system.PARTS | qc1_parts.PARTS
+            self.stdout.write(str(parts[name](*words)))
             return
         group = options["only"]
         if group and group not in GROUPS:
@@ -56,3 +58,4 @@ class Command(BaseCommand):
                 record(figure, log)
         finally:
             processing_system.close_all()
+            qc1_site.close()
