@@ -26,7 +26,9 @@ from trending.models import (
 from trending.services.batch import Batch
 from trending.services.clock import take_tables
 from trending.services.definitions import load_definitions
+from trending.services.facts import Facts
 from trending.services.import_rows import import_file
+from trending.services.judging import judge
 from trending.services.rows import Source, store_rows
 from trending.services.score import score_rows
 from trending.services.trend import read_trend
@@ -213,6 +215,8 @@ def _store(n_nights: int, detectors: int, setups: int) -> None:
 
 
 def _score_prepare() -> str:
+    if QC1Row.objects.exists():
+        return "prepared"
     _table("".join(_RULE.format(n=n) for n in range(COLUMNS)))
     _store(200, detectors=5, setups=1)
     return "prepared"
@@ -229,6 +233,22 @@ def _score() -> float:
     spent = time.perf_counter() - started
     if len(scores) != 10_000:
         raise RuntimeError(f"{len(scores)} values were scored.")
+    return spent
+
+
+def _judge() -> float:
+    """Judge the same values, and keep nothing."""
+    series = list(Series.objects.select_related("setup", "parameter"))
+    rows = set(QC1Row.objects.filter(mjd_obs__gte=50100.0).values_list("pk", flat=True))
+    started = time.perf_counter()
+    found = judge(
+        Facts(series),
+        {one.pk: rows for one in series},
+        {one.pk: (50100.0, 50300.0) for one in series},
+    )
+    spent = time.perf_counter() - started
+    if sum(len(one.judgements) for one in found) != 10_000:
+        raise RuntimeError("Not all values were judged.")
     return spent
 
 
@@ -272,6 +292,7 @@ PARTS: dict[str, Callable[..., object]] = {
     "qc1-ingest": _ingest,
     "qc1-copy": _copy,
     "qc1-score-prepare": _score_prepare,
+    "qc1-judge": _judge,
     "qc1-score": _score,
     "qc1-score-loop": _score_loop,
     "qc1-what-if-prepare": _what_if_prepare,

@@ -57,12 +57,24 @@ def ingest_changed(scratch: Path) -> tuple[Side, Side]:
     return _ingest("changed")
 
 
-@benchmark("10,000 values of 100 series scored / numpy loop", group="qc1", goal=1.5)
+@benchmark("10,000 values of 100 series judged / numpy loop", group="qc1", goal=1.5)
+def judging(scratch: Path) -> tuple[Side, Side]:
+    """Compare finding limits and results, values read from the database, with a loop in memory."""
+    env = _scoring()
+    return lambda: measured(env, "qc1-judge"), lambda: measured(env, "qc1-score-loop")
+
+
+@benchmark("the same, scores written / numpy loop", group="qc1")
 def scoring(scratch: Path) -> tuple[Side, Side]:
-    """Compare scoring, with reading and writing, with a loop over the same windows in memory."""
+    """Report the same with all that is kept of a score written to the database."""
+    env = _scoring()
+    return lambda: measured(env, "qc1-score"), lambda: measured(env, "qc1-score-loop")
+
+
+def _scoring() -> dict[str, str]:
     env = database("scoring")
     manage(env, "bench", "--part", "qc1-score-prepare")
-    return lambda: measured(env, "qc1-score"), lambda: measured(env, "qc1-score-loop")
+    return env
 
 
 @benchmark("what-if over 700 nights of 4 setups / 0.3 s", group="qc1", goal=1.0)
