@@ -163,3 +163,103 @@ def current(
 
 def _tally_verdicts(verdicts: Iterable[ScoreResult | GreyReason]) -> Tally:
     return tally(None if isinstance(verdict, GreyReason) else verdict for verdict in verdicts)
+
+
+class Level(StrEnum):
+    """What a node of the tree of scores stands for, from the smallest on."""
+
+    PARAMETER = "parameter"
+    BLOCK = "block"
+    PLOT = "plot"
+    REPORT = "report"
+    GROUP = "group"
+    INSTRUMENT = "instrument"
+    NIGHT = "night"
+
+
+_ORDER = tuple(Level)
+_SEVERITY = {State.GREY: 0, State.OK: 1, State.NOK: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One place in the tree of scores, with all below it.
+
+    A leaf knows its own scores; every other node has nothing but its children. Nothing is green
+    without data, at no level.
+
+    Parameters
+    ----------
+    name
+        As shown.
+    level
+        What it stands for; children are smaller.
+    children
+        What it is made of.
+    own
+        Scores of a leaf.
+    now
+        How a leaf stands now, where its older scores do not decide, as for a plot (`current`); None
+        takes the state of `own`.
+
+    Raises
+    ------
+    ValueError
+        If a leaf without scores is said to be OK or NOK, a node has both children and scores, or
+        a child is not smaller than its parent.
+
+    Examples
+    --------
+    >>> bias = Node("bias level", Level.PLOT, own=Tally(1, 9), now=State.OK)
+    >>> noise = Node("read noise", Level.PLOT, own=Tally(1, 4))
+    >>> report = Node("detector", Level.REPORT, (bias, noise))
+    >>> report.state, report.text, report.worst_child.name
+    (<State.NOK: 'nok'>, '2/13', 'read noise')
+    """
+
+    name: str
+    level: Level
+    children: tuple["Node", ...] = ()
+    own: Tally = Tally()
+    now: State | None = None
+
+    def __post_init__(self) -> None:
+        if self.children and (self.own != Tally() or self.now is not None):
+            raise ValueError(f"{self.name}: a node with children has no scores of its own")
+        if self.now not in {None, State.GREY} and not self.own.n_scored:
+            raise ValueError(f"{self.name}: {self.now} without a score")
+        for child in self.children:
+            if _ORDER.index(child.level) >= _ORDER.index(self.level):
+                raise ValueError(f"{child.name}: a {child.level} is no part of a {self.level}")
+
+    @property
+    def state(self) -> State:
+        """Red if a child is, grey if no child has a score, else green."""
+        if self.children:
+            return worst(child.state for child in self.children)
+        return self.own.state if self.now is None else self.now
+
+    @property
+    def tally(self) -> Tally:
+        """All scores below, older ones of plots included."""
+        return total(child.tally for child in self.children) if self.children else self.own
+
+    @property
+    def text(self) -> str:
+        """The count as written everywhere."""
+        return self.tally.text
+
+    @property
+    def worst_child(self) -> "Node | None":
+        """The child to look at first: the worst state, then the most NOK, then the first."""
+        return max(self.children, key=_badness, default=None)
+
+    @property
+    def worst_path(self) -> tuple["Node", ...]:
+        """The worst child, its worst child, and so on down to a leaf."""
+        child = self.worst_child
+        return (child, *child.worst_path) if child else ()
+
+
+def _badness(node: Node) -> tuple[int, int]:
+    return _SEVERITY[node.state], node.tally.n_nok

@@ -76,14 +76,28 @@ class Judgements:
         )
 
     @classmethod
-    def joined(cls, parts: "Sequence[Judgements]", order: Places) -> "Judgements":
-        """Return the judgements of parts one after the other, then put into an order."""
-        return cls(
-            *(
-                np.concatenate([getattr(part, one.name) for part in parts])[order]
-                for one in fields(cls)
-            )
+    def joined(cls, parts: Sequence["Judgements"]) -> "Judgements":
+        """Return the judgements of several lots, one after the other."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+
+    def take(self, places: Sequence[int] | NDArray[np.integer]) -> "Judgements":
+        """Return some of the judgements, in the order asked for."""
+        order = np.asarray(places, dtype=np.intp)
+        return Judgements(
+            **{field.name: getattr(self, field.name)[order] for field in fields(self)}
         )
+
+    def residuals(self, values: Values) -> Values:
+        """Return how far the values judged lie from what was expected, in sigma.
+
+        NaN where nothing was expected, where there is no scatter to measure by, and where the value
+        is missing.
+        """
+        known = np.isfinite(values) & (self.reason != code(GreyReason.MISSING)) & (self.sigma > 0)
+        off = unknown(len(self))
+        off[known] = (values[known] - self.average[known]) / self.sigma[known]
+        return off
 
     def __len__(self) -> int:
         return int(self.result.size)

@@ -154,7 +154,7 @@ def _by_reference(
     if left.size:
         parts.append((left, Judgements.grey(int(left.size), GreyReason.AVERAGE_UNDEFINED)))
     order = np.argsort(np.concatenate([which for which, _ in parts]))
-    return Judgements.joined([found for _, found in parts], order)
+    return Judgements.joined([found for _, found in parts]).take(order)
 
 
 def _around(reference: Reference, rule: Rule, values: Values, places: Ints) -> Judgements:

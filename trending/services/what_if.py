@@ -82,4 +82,4 @@ def _with(
 def _in_order(parts: Sequence[Judged], rows: Ints) -> Judgements:
     places = {int(row): place for place, row in enumerate(rows)}
     order = np.argsort([places[int(row)] for part in parts for row in part.row])
-    return Judgements.joined([part.judgements for part in parts], order)
+    return Judgements.joined([part.judgements for part in parts]).take(order)
