@@ -91,13 +91,17 @@ class RecipeCall:
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A product as the recipe left it in the job's directory."""
+    """A product as the recipe left it in the job's directory.
+
+    `headers` are those of its HDUs, as bytes; none where the file is an unusual one.
+    """
 
     name: str
     category: str
     path: Path
     size: int
     data_md5: str
+    headers: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
