@@ -68,6 +68,8 @@ class RecipeCall:
         Keywords without which a frame is not given to the recipe, as rules write them.
     qc : tuple of str
         Keywords that a success writes; ``#`` is any number.
+    qc_in : tuple of str
+        Categories of which each product that is made carries all of them.
     extensions : mapping
         Image extensions of a product, by category.
     """
@@ -86,6 +88,7 @@ class RecipeCall:
     calibration_tags: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     qc: tuple[str, ...] = ()
+    qc_in: tuple[str, ...] = ()
     extensions: Mapping[str, int] = field(default_factory=dict)
 
 

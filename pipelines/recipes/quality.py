@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from astropy.io import fits
 
-from pipelines.domain.expected_qc import HduKeywords, missing_qc
+from pipelines.domain.expected_qc import HduKeywords, ProductKeywords, missing_qc
 from pipelines.domain.headers import Value, layout_of, parse_value
 from pipelines.domain.recipe_call import MadeFile, RecipeCall
 from pipelines.hdus import UnusualError
@@ -26,11 +26,11 @@ def doubts_about(
     """
     if not call.qc:
         return []
-    held: dict[str, list[HduKeywords]] = {}
+    held = []
     for product in products:
         with reading(product):
-            held.setdefault(product.category, []).extend(said_by(product, "QC "))
-    missing = missing_qc(call.qc, held)
+            held.append(ProductKeywords(product.category, said_by(product, "QC ")))
+    missing = missing_qc(call.qc, held, call.qc_in)
     rest = f" and {len(missing) - _FEW} more" if len(missing) > _FEW else ""
     return [f"the products lack QC: {', '.join(missing[:_FEW])}{rest}"] if missing else []
 

@@ -115,6 +115,7 @@ def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> R
         calibration_tags=tuple(limits.get("calibrations", ())),
         needs=tuple(limits.get("needs", ())),
         qc=tuple(limits.get("qc", ())),
+        qc_in=tuple(limits.get("qc_in", ())),
         extensions=dict(limits.get("extensions", {})),
     )
 
