@@ -144,9 +144,10 @@ def store_rows(table: QC1Table, rows: Sequence[NewRow], source: Source, at: dt.d
         An import would take the place of a row that a pipeline made.
     """
     stored = Stored()
-    with transaction.atomic():
+    # A run's rows are written in a step that stands or falls as a whole: no savepoint within it.
+    with transaction.atomic(savepoint=source.attempt is None):
         # Two writers of one table wait for each other here: both would find the key free.
-        QC1Table.objects.select_for_update().get(pk=table.pk)
+        QC1Table.objects.select_for_update().values_list("pk").get(pk=table.pk)
         writer = _Writer(table, source, at)
         for chunk in _chunks(rows):
             writer.write(chunk, stored)
@@ -166,9 +167,9 @@ class _Writer:
     def __init__(self, table: QC1Table, source: Source, at: dt.datetime) -> None:
         self.table, self.source, self.at = table, source, at
         self.hour = table.instrument.night_rollover_hour
-        self.parameters = list(table.parameters.filter(is_active=True))
-        self.filters = [one for one in self.parameters if one.role == ColumnRole.FILTER]
-        self.plain = [one for one in self.parameters if one.role != ColumnRole.FILTER]
+        columns = table.active_parameters
+        self.filters = [one for one in columns if one.role == ColumnRole.FILTER]
+        self.plain = [one for one in columns if one.role != ColumnRole.FILTER]
         self.setups = {setup.text: setup for setup in table.setups.all()}
         self.series: dict[tuple[int, int, str], int] = {
             (parameter, setup, detector): pk

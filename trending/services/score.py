@@ -1,7 +1,7 @@
 """Scores rows by the rules that are in force, and keeps with each score what it was judged by."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,8 @@ from trending.models import (
 )
 
 CHUNK = 500
+# So many series are read together: a night's are few, and of twenty years each is long.
+AT_ONCE = 20
 
 
 @dataclass(frozen=True)
@@ -82,28 +84,38 @@ def _valid(versions: Sequence[_Version], mjd: float) -> _Version | None:
     return None
 
 
+Point = tuple[int, float, float | None]
+
+
 @dataclass
 class _Own:
     """The values of one series that are to be judged: row, time, value; and those that stand."""
 
     rows: set[int] = field(default_factory=set)
-    standing: list[tuple[int, float, float | None]] = field(default_factory=list)
+    standing: list[Point] = field(default_factory=list)
+    # What is said of each row so far.
+    results: dict[int, int | None] = field(default_factory=dict)
 
 
 def score_rows(row_ids: Sequence[int], at: dt.datetime) -> list[Score]:
     """Score the values of rows whose parameter has a rule for any setup; others are only drawn."""
     made: list[Score] = []
     by_series = _own_values(row_ids)
-    series = Series.objects.filter(pk__in=by_series).select_related("parameter", "setup")
+    series = list(
+        Series.objects.filter(pk__in=by_series).select_related("parameter", "setup").order_by("pk")
+    )
     versions: dict[int, list[_Version]] = {}
-    for stored in ScoreRule.objects.known_at(at).filter(parameter__series__in=series).distinct():
+    of_these = {one.parameter_id for one in series}
+    for stored in ScoreRule.objects.known_at(at).filter(parameter__in=of_these):
         versions.setdefault(stored.parameter_id, []).append(_version(stored))
-    for one in series:
-        if one.parameter_id in versions:
-            rules = rules_for(one, versions[one.parameter_id])
-            made += _score_series(one, by_series[one.pk], rules, at)
-    _write(made, at)
-    _retire(row_ids, {score.series_id for score in made}, at)
+    judged = [one for one in series if one.parameter_id in versions]
+    for n in range(0, len(judged), AT_ONCE):
+        some = judged[n : n + AT_ONCE]
+        rules = {one.pk: rules_for(one, versions[one.parameter_id]) for one in some}
+        found = _populations(rules, by_series)
+        for one in some:
+            made += _score_series(one, by_series[one.pk], found[one.pk], rules[one.pk], at)
+    _write(made, row_ids, by_series, at)
     return made
 
 
@@ -115,31 +127,24 @@ def _own_values(row_ids: Sequence[int]) -> dict[int, _Own]:
                 row__in=row_ids[n : n + CHUNK], series__parameter__type=ColumnType.FLOAT
             )
             .order_by("mjd_obs", "row_id")
-            .values_list("series_id", "row_id", "mjd_obs", "value", "state")
+            .values_list("series_id", "row_id", "mjd_obs", "value", "state", "score_result")
         )
-        for series_id, row_id, mjd, value, state in found:
+        for series_id, row_id, mjd, value, state, result in found:
             one = own.setdefault(series_id, _Own())
             one.rows.add(row_id)
+            one.results[row_id] = result
             if state == ValueState.CURRENT:
                 one.standing.append((row_id, mjd, value))
     return own
 
 
-def _retire(row_ids: Sequence[int], judged: set[int], at: dt.datetime) -> None:
-    """Take back the scores of parameters that have no rule any more: they judge nothing now."""
-    for n in range(0, len(row_ids), CHUNK):
-        standing = Score.objects.filter(row__in=row_ids[n : n + CHUNK], is_current=True)
-        for pk, series, row in standing.exclude(series__in=judged).values_list(
-            "pk", "series_id", "row_id"
-        ):
-            Score.objects.filter(pk=pk).update(is_current=False, superseded_at=at)
-            QC1Value.objects.filter(series=series, row=row).update(score_result=None)
-
-
 def _score_series(
-    series: Series, own: _Own, versions: Sequence[_Version], at: dt.datetime
+    series: Series,
+    own: _Own,
+    found: Sequence[Point],
+    versions: Sequence[_Version],
+    at: dt.datetime,
 ) -> list[Score]:
-    found = _population(series, own, versions)
     times = np.array([mjd for _, mjd, _ in found], dtype=float)
     values = np.array([np.nan if v is None else v for _, _, v in found], dtype=float)
     scores = []
@@ -151,24 +156,42 @@ def _score_series(
     return scores
 
 
-def _population(
-    series: Series, own: _Own, versions: Sequence[_Version]
-) -> list[tuple[int, float, float | None]]:
-    """Return the values to judge and those before them that a rule's window can reach, in time."""
+def _populations(
+    rules: Mapping[int, Sequence[_Version]], own: Mapping[int, _Own]
+) -> dict[int, list[Point]]:
+    """Return, by series, the values to judge and those before them that a window can reach, in time.
+
+    A series may come with more of its past than its own rules reach.
+    """
+    # Fixed limits look at nothing else.
+    found = {pk: sorted(own[pk].standing, key=lambda one: (one[1], one[0])) for pk in rules}
+    since = {pk: _reach(rules[pk], points[0][1]) for pk, points in found.items() if points}
+    for is_bounded in (True, False):
+        some = {pk: t for pk, t in since.items() if t is not None and (t > -np.inf) is is_bounded}
+        if not some:
+            continue
+        values = QC1Value.objects.filter(series__in=some, state=ValueState.CURRENT)
+        if is_bounded:
+            values = values.filter(mjd_obs__gte=min(some.values()))
+        last = max(found[pk][-1][1] for pk in some)
+        found |= {pk: [] for pk in some}
+        for pk, row_id, mjd, value in (
+            values.filter(mjd_obs__lte=last)
+            .order_by("series_id", "mjd_obs", "row_id")
+            .values_list("series_id", "row_id", "mjd_obs", "value")
+        ):
+            found[pk].append((row_id, mjd, value))
+    return found
+
+
+def _reach(versions: Sequence[_Version], first: float) -> float | None:
+    """Return since when values count that rules judge one of time `first` by; None for no others."""
     statistical = [one.rule for one in versions if _is_statistical(one.rule)]
-    if not own.standing or not statistical:
-        # Fixed limits look at nothing else.
-        return sorted(own.standing, key=lambda one: (one[1], one[0]))
-    times = [mjd for _, mjd, _ in own.standing]
-    reach = max(one.window_days or DEFAULT_WINDOW_DAYS for one in statistical)
-    values = QC1Value.objects.filter(series=series, state=ValueState.CURRENT)
-    if not any(one.window_points for one in statistical):
-        values = values.filter(mjd_obs__gte=min(times) - reach)
-    return list(
-        values.filter(mjd_obs__lte=max(times))
-        .order_by("mjd_obs", "row_id")
-        .values_list("row_id", "mjd_obs", "value")
-    )
+    if not statistical:
+        return None
+    if any(one.window_points for one in statistical):
+        return -np.inf
+    return first - max(one.window_days or DEFAULT_WINDOW_DAYS for one in statistical)
 
 
 def _judge(
@@ -224,32 +247,51 @@ def _score(
     )
 
 
-def _write(scores: Sequence[Score], at: dt.datetime) -> None:
+def _write(
+    scores: Sequence[Score], row_ids: Sequence[int], own: Mapping[int, _Own], at: dt.datetime
+) -> None:
     """Let new scores take the place of the standing ones; copy the results into the values."""
-    for n in range(0, len(scores), CHUNK):
-        chunk = scores[n : n + CHUNK]
-        rows = {one.row_id for one in chunk}
-        pairs = {(one.series_id, one.row_id) for one in chunk}
-        standing = Score.objects.filter(row__in=rows, is_current=True)
-        former = [
-            pk for pk, series, row in standing.values_list("pk", "series_id", "row_id")
-            if (series, row) in pairs
-        ]  # fmt: skip
-        Score.objects.filter(pk__in=former).update(is_current=False, superseded_at=at)
-        Score.objects.bulk_create(chunk)
-        for result in (ScoreResult.OK, ScoreResult.NOK, None):
-            judged: dict[int, list[int]] = {}
-            for one in chunk:
-                if one.result == result:
-                    judged.setdefault(one.series_id, []).append(one.row_id)
-            # Series of the same rows together: a block's values mostly are of one row.
-            together: dict[tuple[int, ...], list[int]] = {}
-            for series_id, row_ids in judged.items():
-                together.setdefault(tuple(sorted(row_ids)), []).append(series_id)
-            for of_rows, of_series in together.items():
-                QC1Value.objects.filter(series__in=of_series, row__in=of_rows).update(
-                    score_result=result
-                )
+    judged = {one.series_id for one in scores}
+    pairs = {(one.series_id, one.row_id) for one in scores}
+    retired: dict[int, list[int]] = {}
+    for n in range(0, len(row_ids), CHUNK):
+        standing = Score.objects.filter(row__in=row_ids[n : n + CHUNK], is_current=True)
+        former = []
+        for pk, series, row in standing.values_list("pk", "series_id", "row_id"):
+            if (series, row) in pairs:
+                former.append(pk)
+            elif series not in judged:
+                # Of parameters that have no rule any more: they judge nothing now.
+                former.append(pk)
+                retired.setdefault(series, []).append(row)
+        if former:
+            Score.objects.filter(pk__in=former).update(is_current=False, superseded_at=at)
+    Score.objects.bulk_create(scores, batch_size=CHUNK)
+    _copy_results(scores, own)
+    for series, rows in retired.items():
+        for n in range(0, len(rows), CHUNK):
+            QC1Value.objects.filter(series=series, row__in=rows[n : n + CHUNK]).update(
+                score_result=None
+            )
+
+
+def _copy_results(scores: Sequence[Score], own: Mapping[int, _Own]) -> None:
+    """Write results into the values that do not have them yet."""
+    for result in (ScoreResult.OK, ScoreResult.NOK, None):
+        judged: dict[int, list[int]] = {}
+        for one in scores:
+            if one.result == result and own[one.series_id].results[one.row_id] != result:
+                judged.setdefault(one.series_id, []).append(one.row_id)
+        # Series of the same rows together: a block's values mostly are of one row.
+        together: dict[tuple[int, ...], list[int]] = {}
+        for series_id, row_ids in judged.items():
+            for n in range(0, len(row_ids), CHUNK):
+                rows = tuple(sorted(row_ids[n : n + CHUNK]))
+                together.setdefault(rows, []).append(series_id)
+        for of_rows, of_series in together.items():
+            QC1Value.objects.filter(series__in=of_series, row__in=of_rows).update(
+                score_result=result
+            )
 
 
 def _words(one: Score) -> str:
