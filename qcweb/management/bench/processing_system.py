@@ -30,7 +30,7 @@ from pipelines.services.inputs import plan_call
 from pipelines.services.requests import request_again
 from pipelines.simulator.frames import simulate_frames
 from pipelines.simulator.templates import Template
-from qcweb.management.chaos.servers import (
+from qcweb.management.servers import (
     Service,
     dies_with_us,
     find_program,
