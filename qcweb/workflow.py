@@ -56,6 +56,14 @@ def _read(block_id: int) -> AssociationBlock | None:
     return blocks.filter(pk=block_id).first()
 
 
+def _read_again(block: AssociationBlock) -> AssociationBlock | None:
+    """Return a block as its step has left it; its instrument was read a moment ago."""
+    after = AssociationBlock.objects.select_related("current_attempt").filter(pk=block.pk).first()
+    if after is not None:
+        after.instrument = block.instrument
+    return after
+
+
 def _step(block: AssociationBlock) -> AssociationBlock | None:
     """Do a block's next step; return it as it is then, None when there was nothing to do."""
     if block.next_step == NextStep.REST or not _is_due(block, timezone.now()):
@@ -64,7 +72,7 @@ def _step(block: AssociationBlock) -> AssociationBlock | None:
         _take_step(block, NextStep(block.next_step))
     elif not _process(block):
         return None
-    return _read(block.pk)
+    return _read_again(block)
 
 
 def _goes_on(block: AssociationBlock) -> bool:
