@@ -105,7 +105,7 @@ def read_fits(path: Path, wanted: Collection[str]) -> FitsFile:
 def _look(file: BinaryIO, size: int, wanted: Collection[str]) -> FitsFile:
     if size == 0:
         raise FitsError("The file is empty.", "Transfer it again.")
-    header = _header_bytes(file)
+    header = header_bytes(file)
     if not header.startswith(b"SIMPLE  ="):
         raise FitsError("This is not a FITS file.", "Move it out of the directory of raw frames.")
     layout = layout_of(header)
@@ -119,7 +119,7 @@ def _look(file: BinaryIO, size: int, wanted: Collection[str]) -> FitsFile:
     )
 
 
-def _header_bytes(file: BinaryIO) -> bytes:
+def header_bytes(file: BinaryIO) -> bytes:
     """Return the header at the file's position without END, and go to the end of its last block."""
     start, content, seen = file.tell(), b"", 0
     while len(content) < MAX_HEADER_BLOCKS * BLOCK:
@@ -157,9 +157,9 @@ def read_headers_of(file: BinaryIO) -> Iterator[list[bytes]]:
     """Yield the cards of the header of each HDU from the file's position on."""
     while file.read(1):
         file.seek(-1, io.SEEK_CUR)
-        header = _header_bytes(file)
+        header = header_bytes(file)
         yield [header[start : start + CARD] for start in range(0, len(header), CARD)]
-        file.seek(_padded(_data_size(layout_of(header).sizes(header))), io.SEEK_CUR)
+        file.seek(_padded(data_size(layout_of(header).sizes(header))), io.SEEK_CUR)
 
 
 def _needed_size(file: BinaryIO, size: int, sizes: Mapping[str, Value]) -> int:
@@ -168,7 +168,7 @@ def _needed_size(file: BinaryIO, size: int, sizes: Mapping[str, Value]) -> int:
     A file that ends inside an extension's header needs at least one block more than it has.
     """
     while True:
-        end = file.tell() + _padded(_data_size(sizes))
+        end = file.tell() + _padded(data_size(sizes))
         if end >= size:
             return end
         file.seek(end)
@@ -177,13 +177,13 @@ def _needed_size(file: BinaryIO, size: int, sizes: Mapping[str, Value]) -> int:
         if ahead != b"XTENSION":  # bytes after the last HDU are allowed
             return end
         try:
-            header = _header_bytes(file)
+            header = header_bytes(file)
         except FitsError:
             return max(end, file.tell()) + BLOCK
         sizes = layout_of(header).sizes(header)
 
 
-def _data_size(found: Mapping[str, Value]) -> int:
+def data_size(found: Mapping[str, Value]) -> int:
     """Return the bytes of a HDU's data.
 
     Raises

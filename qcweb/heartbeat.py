@@ -28,9 +28,19 @@ def begin(sender: Any, **_kwargs: Any) -> None:
     queues = sorted(sender.app.amqp.queues.consume_from)
     concurrency = getattr(sender.controller, "concurrency", None) or 1
     pool = _Pool(sender.controller)
+    _replace_soon(sender)
     threading.Thread(
         target=_beat, args=(queues, int(concurrency), pool), name="heartbeat", daemon=True
     ).start()
+
+
+def _replace_soon(sender: Any) -> None:
+    """Look often for processes of the pool that have done their share, to start others for them.
+
+    Of those a worker began with it would see by itself only every five seconds that they are gone.
+    """
+    if getattr(sender, "hub", None) is not None:
+        sender.hub.call_repeatedly(LOOK_S, sender.controller.pool.maintain_pool)
 
 
 class _Pool:

@@ -44,23 +44,10 @@ def advance(block_id: int) -> int:
     # Somebody may have put another block before all others: this one comes again behind it.
     others: list[int] = []
     try:
-        others = _advance_to_rest(block_id if first is None else first)
+        others = workflow.advance_to_rest(block_id if first is None else first)
     finally:
         ask(others if first is None else [block_id, *others])
     return block_id
-
-
-def _advance_to_rest(block_id: int) -> list[int]:
-    """Do the steps of a block that follow each other at once; return the blocks to ask for then.
-
-    Each step is a transaction of its own: ended in between, the sweep goes on from there.
-    """
-    others: list[int] = []
-    todo = workflow.advance(block_id)
-    while block_id in todo:
-        others += [one for one in todo if one != block_id]
-        todo = workflow.advance(block_id)
-    return list(dict.fromkeys([*others, *todo]))
 
 
 @shared_task

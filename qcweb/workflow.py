@@ -22,26 +22,67 @@ from pipelines.services.recover import recover_lost
 from qcweb.certification.services import settle
 from qcweb.queues import queues_read, route
 from trending.services.extract import extract
-from trending.services.score import score_block
+from trending.services.score import score_new_run
 
 logger = logging.getLogger(__name__)
 
 
 def advance(block_id: int) -> list[int]:
     """Do a block's next step; return the blocks to advance next."""
-    block = (
-        AssociationBlock.objects.select_related("instrument", "current_attempt")
-        .filter(pk=block_id)
-        .first()
-    )
-    if block is None or block.next_step == NextStep.REST or not _is_due(block, timezone.now()):
+    before = _read(block_id)
+    after = _step(before) if before else None
+    if before is None or after is None:
         return []
-    if block.next_step == NextStep.PROCESS:
-        if not _process(block):
-            return []
-    else:
+    ones = [block_id] if _goes_on(after) else []
+    # Whoever waits for its products can go on when they are there, and looks again at the end.
+    return ones if before.next_step == NextStep.EXTRACT else [*ones, *_released(after)]
+
+
+def advance_to_rest(block_id: int) -> list[int]:
+    """Do a block's steps as long as they follow each other at once; return whom to advance then.
+
+    Each step is a transaction of its own: ended in between, the sweep goes on from there.
+    """
+    block, has_done = _read(block_id), False
+    while block and (after := _step(block)):
+        block, has_done = after, True
+        if not _goes_on(block):
+            break
+    return _released(block) if block and has_done else []
+
+
+def _read(block_id: int) -> AssociationBlock | None:
+    blocks = AssociationBlock.objects.select_related("instrument", "current_attempt")
+    return blocks.filter(pk=block_id).first()
+
+
+def _read_again(block: AssociationBlock) -> AssociationBlock | None:
+    """Return a block as its step has left it; its instrument was read a moment ago."""
+    after = AssociationBlock.objects.select_related("current_attempt").filter(pk=block.pk).first()
+    if after is not None:
+        after.instrument = block.instrument
+    return after
+
+
+def _step(block: AssociationBlock) -> AssociationBlock | None:
+    """Do a block's next step; return it as it is then, None when there was nothing to do."""
+    if block.next_step == NextStep.REST or not _is_due(block, timezone.now()):
+        return None
+    if block.next_step != NextStep.PROCESS:
         _take_step(block, NextStep(block.next_step))
-    return _next_ones(block_id, after=NextStep(block.next_step))
+    elif not _process(block):
+        return None
+    return _read_again(block)
+
+
+def _goes_on(block: AssociationBlock) -> bool:
+    return block.next_step != NextStep.REST and block.next_try_at is None
+
+
+def _released(block: AssociationBlock) -> list[int]:
+    """Return the blocks that wait for one, if it has come to an end."""
+    has_ended = block.process_status in {ProcessStatus.SUCCESSFUL, ProcessStatus.FAILED}
+    return waiting_for(block) if has_ended else []
 
 
 def _is_due(block: AssociationBlock, at: dt.datetime) -> bool:
@@ -153,22 +194,10 @@ def _do_step(block: AssociationBlock, step: NextStep, at: dt.datetime) -> None:
             # With its scores at once: a value without one would look like "not scored" meanwhile.
             started = time.monotonic()
             stored = extract(block.current_attempt, at)
-            score_block(block, stored.at)
+            score_new_run(block, stored.changed, stored.at)
             note_qc_duration(block.current_attempt, time.monotonic() - started)
         else:
             settle(block, at)
-
-
-def _next_ones(block_id: int, after: NextStep) -> list[int]:
-    block = AssociationBlock.objects.only("next_step", "next_try_at", "process_status").get(
-        pk=block_id
-    )
-    ones = [] if block.next_step == NextStep.REST or block.next_try_at else [block_id]
-    # Whoever waits for its products can go on when they are there, and looks again at the end.
-    has_ended = block.process_status in {ProcessStatus.SUCCESSFUL, ProcessStatus.FAILED}
-    if has_ended and after != NextStep.EXTRACT:
-        ones += waiting_for(block)
-    return ones
 
 
 def due_blocks(at: dt.datetime) -> list[int]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,19 +26,32 @@ class HduKeywords:
     keywords: Mapping[str, Any] = field(default_factory=dict)
 
 
-def missing_qc(expected: Sequence[str], products: Mapping[str, Sequence[HduKeywords]]) -> list[str]:
+@dataclass(frozen=True)
+class ProductKeywords:
+    """A product's category, and the keywords of its HDUs."""
+
+    category: str
+    hdus: Sequence[HduKeywords]
+
+
+def missing_qc(
+    expected: Sequence[str], products: Sequence[ProductKeywords], each_of: Collection[str] = ()
+) -> list[str]:
     """Say which expected QC keywords the products of a run lack.
 
     A keyword that some HDU of a product carries must be in each HDU of its kind there: a detector
-    that was not measured is noticed. Of a keyword with a number one is enough, for how many there
-    are depends on the frames.
+    that was not measured is noticed; and in each product of that category. Of a keyword with a
+    number one is enough, for how many there are depends on the frames.
 
     Parameters
     ----------
     expected
         Keywords, as ``QC DARK MED`` or ``QC.DARK.MED``; ``#`` stands for any number.
     products
-        HDUs of each product, by its category.
+        What was made.
+    each_of
+        Categories of which each product that was made must carry all keywords, as where each
+        detector has a product of its own.
 
     Returns
     -------
@@ -49,28 +62,35 @@ def missing_qc(expected: Sequence[str], products: Mapping[str, Sequence[HduKeywo
     --------
     >>> one = HduKeywords("CHIP1", "IMAGE", {"QC RON1": 5.2, "QC DARK MED": 300.0})
     >>> two = HduKeywords("CHIP2", "IMAGE", {"QC RON1": 5.1, "QC DARK MED": math.nan})
-    >>> missing_qc(["QC RON#"], {"MASTER_DARK": [one, two]})
+    >>> dark = ProductKeywords("MASTER_DARK", [one, two])
+    >>> missing_qc(["QC RON#"], [dark])
     []
-    >>> missing_qc(["QC DARK MED", "QC GAIN"], {"MASTER_DARK": [one, two]})
+    >>> missing_qc(["QC DARK MED", "QC GAIN"], [dark])
     ['no QC DARK MED in CHIP2 of MASTER_DARK', 'no QC GAIN']
+    >>> missing_qc(["QC RON#"], [dark, ProductKeywords("BPM", [])], ["MASTER_DARK", "BPM"])
+    ['no QC RON# in BPM']
     """
-    found: list[str] = []
-    for words in expected:
-        pattern = _pattern(words)
-        carriers = {
-            category: kinds
-            for category, hdus in products.items()
-            if (kinds := {hdu.kind for hdu in hdus if _carries(hdu, pattern)})
-        }
-        if not carriers:
-            found.append(f"no {words}")
-        found += [
-            f"no {words} in {hdu.name} of {category}"
-            for category, kinds in carriers.items()
-            for hdu in products[category]
-            if hdu.kind and hdu.kind in kinds and not _carries(hdu, pattern)
+    return [part for words in expected for part in _missing(words, products, each_of)]
+
+
+def _missing(
+    words: str, products: Sequence[ProductKeywords], each_of: Collection[str]
+) -> list[str]:
+    pattern = _pattern(words)
+    kinds = [{hdu.kind for hdu in one.hdus if _carries(hdu, pattern)} for one in products]
+    measured = {one.category for one, found in zip(products, kinds, strict=True) if found}
+    if not measured:
+        return [f"no {words}"]
+    parts = []
+    for product, found in zip(products, kinds, strict=True):
+        if not found and product.category in measured.union(each_of):
+            parts.append(f"no {words} in {product.category}")
+        parts += [
+            f"no {words} in {hdu.name} of {product.category}"
+            for hdu in product.hdus
+            if hdu.kind and hdu.kind in found and not _carries(hdu, pattern)
         ]
-    return found
+    return parts
 
 
 def _pattern(words: str) -> re.Pattern[str]:

@@ -39,6 +39,8 @@ class RecipeLimits:
         Keywords that each raw frame must have, as rules write them.
     qc
         Keywords that a success writes; ``#`` is any number.
+    qc_in
+        Categories of which each product that is made carries all of them.
     extensions
         Image extensions of a product, by category.
     """
@@ -53,6 +55,7 @@ class RecipeLimits:
     calibrations: list[str] = field(default_factory=list)
     needs: list[str] = field(default_factory=list)
     qc: list[str] = field(default_factory=list)
+    qc_in: list[str] = field(default_factory=list)
     extensions: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -234,6 +237,7 @@ def _limits(part: Section) -> RecipeLimits:
         calibrations=part.texts("calibrations", []),
         needs=part.texts("needs", []),
         qc=part.texts("qc", []),
+        qc_in=part.texts("qc_in", []),
         extensions=part.counts("extensions"),
     )
     names = [one.name for one in limits.parameters]

@@ -68,6 +68,8 @@ class RecipeCall:
         Keywords without which a frame is not given to the recipe, as rules write them.
     qc : tuple of str
         Keywords that a success writes; ``#`` is any number.
+    qc_in : tuple of str
+        Categories of which each product that is made carries all of them.
     extensions : mapping
         Image extensions of a product, by category.
     """
@@ -86,18 +88,23 @@ class RecipeCall:
     calibration_tags: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     qc: tuple[str, ...] = ()
+    qc_in: tuple[str, ...] = ()
     extensions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A product as the recipe left it in the job's directory."""
+    """A product as the recipe left it in the job's directory.
+
+    `headers` are those of its HDUs, as bytes; none where the file is an unusual one.
+    """
 
     name: str
     category: str
     path: Path
     size: int
     data_md5: str
+    headers: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -15,6 +14,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from pipelines.domain.recipe_call import Kind, MadeFile, RecipeCall, SofEntry
 from pipelines.fits import COMPRESSED, FitsError, read_fits, unpacked
+from pipelines.hdus import Pixels, UnusualError, read_hdus
 
 from . import quality
 
@@ -72,8 +72,10 @@ def check_inputs(call: RecipeCall, on_beat: Callable[[], None] = lambda: None) -
             continue
         seen.add(entry.path.resolve())
         _check_file(entry.path)
-        _check_keywords(entry.path, call)
-        found = [(image.shape, _pixel_problem(image)) for image in _images(entry.path)]
+        with _reading(entry.path):
+            frame = _frame(entry.path)
+        _check_keywords(frame, entry.path, call)
+        found = frame.images
         shapes.setdefault(tuple(shape for shape, _ in found), entry.path.name)
         if problem := next((problem for _, problem in found if problem), ""):
             dropped.append(f"{entry.path.name}: {problem}")
@@ -148,24 +150,46 @@ def _kind(error: BaseException, otherwise: Kind) -> Kind:
     return otherwise
 
 
-def _check_keywords(path: Path, call: RecipeCall) -> None:
+def _check_keywords(frame: "_Frame", path: Path, call: RecipeCall) -> None:
     """Refuse a frame without a keyword that the recipe needs, in whichever of its headers."""
-    if not call.needs:
-        return
-    with _reading(path), _opened(path) as hdus:
-        there = {key.removeprefix("ESO ").replace(" ", ".") for hdu in hdus for key in hdu.header}
-    if missing := [one for one in call.needs if one not in there]:
+    if missing := [one for one in call.needs if one not in frame.names]:
         raise UnusableError(
             Kind.INPUT,
             f"{path.name} has no {', '.join(missing)}; without it {call.recipe} goes wrong.",
         )
 
 
-def _images(path: Path) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
-    with _reading(path), _opened(path) as hdus:
+@dataclass
+class _Frame:
+    """The keywords of all headers of a frame, and shape and problem of each of its images."""
+
+    names: set[str] = field(default_factory=set)
+    images: list[tuple[tuple[int, ...], str]] = field(default_factory=list)
+
+    def add(self, image: Pixels | None) -> None:
+        if image is not None:
+            self.images.append((image.shape, _pixel_problem(image)))
+
+
+def _frame(path: Path) -> _Frame:
+    """Look at all of a frame, once; with astropy where it is an unusual one."""
+    frame = _Frame()
+    try:
+        for hdu in read_hdus(path):
+            frame.names |= hdu.names
+            frame.add(hdu.image())
+    except UnusualError:
+        return _unusual_frame(path)
+    return frame
+
+
+def _unusual_frame(path: Path) -> _Frame:
+    frame = _Frame()
+    with _opened(path) as hdus:
         for hdu in hdus:
-            if hdu.is_image and hdu.data is not None:
-                yield hdu.data
+            frame.names |= {key.removeprefix("ESO ").replace(" ", ".") for key in hdu.header}
+            frame.add(hdu.data if hdu.is_image else None)
+    return frame
 
 
 @contextmanager
@@ -195,7 +219,7 @@ def _opened(path: Path) -> fits.HDUList:
     return fits.open(path)
 
 
-def _pixel_problem(image: np.ndarray[Any, np.dtype[Any]]) -> str:
+def _pixel_problem(image: Pixels) -> str:
     if image.size == 0:
         return "it holds no pixels"
     if image.dtype.kind == "f" and not np.isfinite(image).all():
@@ -264,38 +288,57 @@ def _made_file(job_dir: Path, name: str, category: str) -> MadeFile:
     if not path.exists():
         raise UnusableError(Kind.PRODUCT, f"The recipe lists {name}, which does not exist.")
     try:
-        keywords = read_fits(path, {"DATAMD5", "PRO.CATG"})
-        verify_sums(path)
+        found = read_fits(path, {"DATAMD5"})
+        headers = verify_sums(path)
     except _UNREADABLE as error:
         words = f"Product {name} is damaged: {error}"
         raise UnusableError(_kind(error, Kind.PRODUCT), words) from error
-    if keywords.problem:
-        raise UnusableError(Kind.PRODUCT, f"Product {name} is {keywords.problem}.")
+    if found.problem:
+        raise UnusableError(Kind.PRODUCT, f"Product {name} is {found.problem}.")
     return MadeFile(
         name=name,
         category=category,
         path=path,
         size=path.stat().st_size,
-        data_md5=str(keywords.keywords.get("DATAMD5", "")),
+        data_md5=str(found.keywords.get("DATAMD5", "")),
+        headers=headers,
     )
 
 
-def verify_sums(path: Path) -> None:
-    """Compare the data of a product with the sums in its own header.
+def verify_sums(path: Path) -> tuple[bytes, ...]:
+    """Compare the data of a product with the sums in its own headers, which are returned.
+
+    Of what only astropy can read no headers are returned.
 
     Raises
     ------
     FitsError
         They do not fit.
     """
+    headers = []
+    try:
+        for n, hdu in enumerate(read_hdus(path)):
+            headers.append(hdu.header)
+            _check_sum(n, is_right=hdu.fits_its_sum())
+    except UnusualError:
+        _verify_unusual(path)
+        return ()
+    return tuple(headers)
+
+
+def _verify_unusual(path: Path) -> None:
     with fits.open(path) as hdus:
         for n, hdu in enumerate(hdus):
             # 0: the sum is there and wrong. 2 says that there is none to compare.
-            if hdu.verify_datasum() == 0:
-                raise FitsError(
-                    f"DATASUM of HDU {n} does not fit.",
-                    "`manage.py reprocess AB_NAME` makes it anew.",
-                )
+            _check_sum(n, is_right=hdu.verify_datasum() != 0)
+
+
+def _check_sum(n: int, *, is_right: bool) -> None:
+    if not is_right:
+        raise FitsError(
+            f"DATASUM of HDU {n} does not fit.",
+            "`manage.py reprocess AB_NAME` makes it anew.",
+        )
 
 
 def combined_count(products: list[MadeFile]) -> int | None:
@@ -303,11 +346,9 @@ def combined_count(products: list[MadeFile]) -> int | None:
     if not products:
         return None
     with reading_product(products[0]):
-        header = fits.getheader(products[0].path)
-        named = [
-            key for key in header if key.startswith("ESO PRO REC1 RAW") and key.endswith("NAME")
-        ]
+        said = quality.said_by(products[0], "PRO REC1 RAW", "PRO DATANCOM")[0].keywords
+        named = [key for key in said if key.endswith("NAME")]
         counts = [len(named)] if named else []
-        if "ESO PRO DATANCOM" in header:
-            counts.append(int(header["ESO PRO DATANCOM"]))
+        if "PRO DATANCOM" in said:
+            counts.append(int(said["PRO DATANCOM"]))
     return min(counts, default=None)

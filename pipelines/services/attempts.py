@@ -27,7 +27,7 @@ from pipelines.recipes import jobs
 from pipelines.recipes.process import FencedError, ProcessId
 from pipelines.recipes.run import LOG_TAIL, discard, pipeline_version, run_recipe
 
-from .inputs import Calibration, plan_call
+from .inputs import Calibration, frames_of, plan_call
 from .reuse import digest_of, find_same
 
 logger = logging.getLogger(__name__)
@@ -61,8 +61,11 @@ def run_attempt(attempt: Attempt, calibrations: list[Calibration]) -> None:
         "%s: %s starts, attempt %d", block.ab_name, block.recipe, attempt.number, extra=said
     )
     try:
-        call = plan_call(block, calibrations)
-        _finish(attempt, _taken_over(attempt, call) or _made(attempt, call, job_dir), job_dir)
+        frames = frames_of(block)
+        call = plan_call(block, calibrations, frames)
+        attempt.parameters = list(call.parameters)
+        attempt.input_digest = digest_of(call, pipeline_version(call), frames, calibrations)
+        _finish(attempt, _taken_over(attempt) or _made(attempt, call, job_dir), job_dir)
     except FencedError:
         logger.warning("%s: attempt %d is late, its results are discarded", block.ab_name,
                        attempt.number, extra=said)  # fmt: skip
@@ -86,11 +89,8 @@ def _made(attempt: Attempt, call: RecipeCall, job_dir: Path) -> RecipeOutcome:
     )
 
 
-def _taken_over(attempt: Attempt, call: RecipeCall) -> RecipeOutcome | None:
+def _taken_over(attempt: Attempt) -> RecipeOutcome | None:
     """Return the outcome of an earlier run on the same, where that is wanted; else None."""
-    digest = digest_of(attempt.block, call, pipeline_version(call))
-    attempt.input_digest, attempt.parameters = digest, list(call.parameters)
-    Attempt.objects.filter(pk=attempt.pk).update(input_digest=digest, parameters=attempt.parameters)
     same = find_same(attempt) if settings.HCM_LAZY else None
     if same is None:
         return None
@@ -108,7 +108,9 @@ def _taken_over(attempt: Attempt, call: RecipeCall) -> RecipeOutcome | None:
 
 def _record_process(attempt: Attempt, process: ProcessId) -> None:
     Attempt.objects.filter(pk=attempt.pk).update(
-        process=process.as_dict(), parameters=attempt.parameters
+        process=process.as_dict(),
+        parameters=attempt.parameters,
+        input_digest=attempt.input_digest,
     )
 
 

@@ -15,6 +15,7 @@ from pipelines.models import (
     NextStep,
     ProcessStatus,
     Product,
+    RawFile,
 )
 
 DEFAULT_TIMEOUT_S = 3600.0
@@ -85,14 +86,24 @@ def product_of(link: CalibrationLink) -> Product | None:
     return products[link.nth : link.nth + 1].first() or products.first()
 
 
-def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> RecipeCall:
+def frames_of(block: AssociationBlock) -> list[RawFile]:
+    """Return a block's raw frames in time, with their roots."""
+    links = block.block_frames.select_related("raw_file__root")
+    return [one.raw_file for one in links.order_by("raw_file__mjd_obs", "raw_file__name", "pk")]
+
+
+def plan_call(
+    block: AssociationBlock,
+    calibrations: Sequence[Calibration],
+    frames: Sequence[RawFile] | None = None,
+) -> RecipeCall:
+    """Plan a run; `frames` are the block's own, where they have been read already."""
     limits = block.instrument.recipes.get(block.recipe, {})
-    frames = block.block_frames.select_related("raw_file__root").order_by(
-        "raw_file__mjd_obs", "raw_file__name", "pk"
-    )
+    if frames is None:
+        frames = frames_of(block)
     # A recipe may call its input by other names than the rules do.
     tags: dict[str, str] = limits.get("tags", {})
-    named = [(link.raw_file, link.raw_file.do_catg or link.raw_file.raw_type) for link in frames]
+    named = [(frame, frame.do_catg or frame.raw_type) for frame in frames]
     raws = tuple(SofEntry(frame.full_path, tags.get(tag, tag)) for frame, tag in named)
     # Some rules check a group by selecting its own frames: a file is given once.
     given = {entry.path for entry in raws}
@@ -115,6 +126,7 @@ def plan_call(block: AssociationBlock, calibrations: Sequence[Calibration]) -> R
         calibration_tags=tuple(limits.get("calibrations", ())),
         needs=tuple(limits.get("needs", ())),
         qc=tuple(limits.get("qc", ())),
+        qc_in=tuple(limits.get("qc_in", ())),
         extensions=dict(limits.get("extensions", {})),
     )
 

@@ -132,15 +132,12 @@ def _patience(culprit: AssociationBlock) -> dt.timedelta:
 
 def _claim(block: AssociationBlock, resolved: _Resolved, at: dt.datetime) -> Attempt | None:
     with transaction.atomic():
-        # Whoever associates the block holds it: its links are read when that is done.
-        AssociationBlock.objects.select_for_update(of=("self",), no_key=True).get(pk=block.pk)
+        if not _take(block, at):
+            return None
+        # Whoever associates the block holds it: now that it is taken, that is done.
         if resolved.links != {*block.calibrations.values_list("pk", flat=True)}:
             # Associated anew meanwhile, and whoever did that says that it can be advanced.
-            return None
-        AssociationBlock.objects.filter(
-            pk=block.pk, attempt=block.attempt, process_status=ProcessStatus.BLOCKED
-        ).update(process_status=ProcessStatus.QUEUED, blocked_by=None)
-        if not block.claim(at, at + lease()):
+            transaction.set_rollback(True)
             return None
         number = block.attempt + 1
         return Attempt.objects.create(
@@ -161,6 +158,17 @@ def _claim(block: AssociationBlock, resolved: _Resolved, at: dt.datetime) -> Att
             ],
             started_at=at,
         )
+
+
+def _take(block: AssociationBlock, at: dt.datetime) -> bool:
+    """Claim a block, also one that still stands as waiting for what is there now."""
+    if block.claim(at, at + lease()):
+        return True
+    waits = AssociationBlock.objects.filter(
+        pk=block.pk, attempt=block.attempt, process_status=ProcessStatus.BLOCKED
+    )
+    was_waiting = waits.update(process_status=ProcessStatus.QUEUED, blocked_by=None)
+    return bool(was_waiting) and block.claim(at, at + lease())
 
 
 def waiting_for(block: AssociationBlock) -> list[int]:

@@ -2,36 +2,36 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from django.conf import settings
-
 from pipelines.domain.recipe_call import RecipeCall
-from pipelines.models import AssociationBlock, Attempt, Outcome, Product, RawFile
+from pipelines.models import AssociationBlock, Attempt, Outcome, RawFile
 
+from .inputs import Calibration
 from .products import why_unusable
 
 
-def digest_of(block: AssociationBlock, call: RecipeCall, version: str) -> str:
+def digest_of(
+    call: RecipeCall,
+    version: str,
+    frames: Sequence[RawFile],
+    calibrations: Sequence[Calibration] = (),
+) -> str:
     """Return what a run depends on, in 64 hexadecimal digits.
 
     Files are told by what identifies them and the time of their last change, products of blocks by
     the sum of their data.
     """
-    links = block.block_frames.select_related("raw_file__root")
-    raws = {link.raw_file.full_path: link.raw_file for link in links}
-    files = {
-        link.file.full_path: link.file
-        for link in block.calibrations.exclude(file=None).select_related("file__root")
-        if link.file is not None
-    }
+    raws = {frame.full_path: frame for frame in frames}
+    given = {one.path: one for one in calibrations}
     said = {
         "recipe": [call.runner, call.recipe, version],
         # In their order: of a parameter that is given twice the last one counts.
         "parameters": list(call.parameters),
         "raws": sorted([one.tag, *_of_file(one.path, raws.get(one.path))] for one in call.raws),
         "calibrations": sorted(
-            [one.tag, *_of_calibration(one.path, files.get(one.path))] for one in call.calibrations
+            [one.tag, *_of_calibration(given[one.path])] for one in call.calibrations
         ),
         "expected": sorted(call.expected_products),
         "min_frames": call.min_frames,
@@ -39,11 +39,11 @@ def digest_of(block: AssociationBlock, call: RecipeCall, version: str) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _of_calibration(path: Path, file: RawFile | None) -> list[str]:
+def _of_calibration(one: Calibration) -> list[str]:
     """Return what tells a calibration: its data where a block here made it, else the file."""
-    below = str(path).removeprefix(f"{settings.HCM_DATA_DIR}/")
-    product = Product.objects.filter(path=below).exclude(data_md5="").first()
-    return ["data", product.data_md5] if product and file is None else _of_file(path, file)
+    if one.product is not None and one.product.data_md5:
+        return ["data", one.product.data_md5]
+    return _of_file(one.path, one.link.file)
 
 
 def _of_file(path: Path, file: RawFile | None) -> list[str]:

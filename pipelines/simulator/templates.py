@@ -99,7 +99,8 @@ class Template:
     `planned` is the number of frames announced (TPL NEXP), None for as many as are taken.
     `exptimes_s` and `lamp_levels` are of the frames in turn, from the beginning again when they
     are fewer; empty for `exptime_s`, and for the full lamp. `is_full_frame` asks for the whole
-    detector, not for a window of it. `quadrant` (1 to 4) is of instruments with a file for each.
+    detector, not for a window of it. `window` is that of UVES in pixels (x, y), empty for its
+    usual one. `quadrant` (1 to 4) is of instruments with a file for each.
     `expectation` is None when no block comes of the frames: science, or unknown to the rules.
     """
 
@@ -118,6 +119,7 @@ class Template:
     exptimes_s: tuple[float, ...] = ()
     lamp_levels: tuple[float, ...] = ()
     is_full_frame: bool = False
+    window: tuple[int, int] | tuple[()] = ()
     quadrant: int = 0
 
     @property

@@ -47,7 +47,8 @@ class Uves:
 
     def chips(self, template: Template) -> tuple[Chip, ...]:
         names = ("BLUE",) if template.arm == "BLUE" else tuple(_EXTENSIONS)
-        nx, ny = _FULL[template.arm] if template.is_full_frame else (_NX, _NY)
+        window = template.window or (_NX, _NY)
+        nx, ny = _FULL[template.arm] if template.is_full_frame else window
         nx, ny = nx // template.binning, ny // template.binning
         return tuple(Chip(name, nx, ny, _SCAN, _SCAN) for name in names)
 

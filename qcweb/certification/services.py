@@ -54,6 +54,20 @@ class OutdatedError(CertificationError):
         )
 
 
+# What is kept of each score with a decision, and where it stands.
+_EVIDENCE = {
+    "parameter": "series__parameter__name",
+    "detector": "row__detector",
+    "value": "value",
+    "lower": "lower",
+    "upper": "upper",
+    "result": "result",
+    "grey_reason": "grey_reason",
+    "rule": "rule__key",
+    "rule_version": "rule__version",
+}
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A block's score at the time of a decision."""
@@ -73,26 +87,10 @@ def evidence(block: AssociationBlock) -> Evidence:
     )
     if score is None:
         return Evidence(None, None, [])
-    judged = Score.objects.filter(row__attempt=score.attempt_id, is_current=True).select_related(
-        "series__parameter", "row", "rule"
-    )
+    judged = Score.objects.filter(row__attempt=score.attempt_id, is_current=True).order_by("pk")
+    found = judged.values_list(*_EVIDENCE.values())
     return Evidence(
-        score.n_nok,
-        score.n_scored,
-        [
-            {
-                "parameter": one.series.parameter.name,
-                "detector": one.row.detector,
-                "value": one.value,
-                "lower": one.lower,
-                "upper": one.upper,
-                "result": one.result,
-                "grey_reason": one.grey_reason,
-                "rule": one.rule.key if one.rule else None,
-                "rule_version": one.rule.version if one.rule else None,
-            }
-            for one in judged
-        ],
+        score.n_nok, score.n_scored, [dict(zip(_EVIDENCE, one, strict=True)) for one in found]
     )
 
 

@@ -51,6 +51,7 @@ def test_the_folders_agree_with_what_was_measured(folder):
     for name, recipe in declared(folder).recipes.items():
         facts = facts_of(name)
         assert recipe.qc == list(facts.qc), name
+        assert recipe.qc_in == list(facts.qc_in), name
         assert recipe.extensions == dict(facts.extensions), name
         assert recipe.needs == list(facts.needs), name
         assert recipe.raws == list(facts.raws), name

@@ -3,9 +3,6 @@
 import contextlib
 import json
 import os
-import pwd
-import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -15,15 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.conftest import find_program
+from qcweb.management import servers
+from qcweb.management.servers import free_port
+
+__all__ = ["ROOT", "Site", "free_port", "postgresql", "redis", "running", "wait_for_port"]
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], timeout_s: float = 30) -> None:
@@ -38,79 +32,44 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], timeout_s: float 
 
 
 @contextlib.contextmanager
-def running(argv: list[str], port: int, **options: object) -> Iterator[None]:
+def running(service: servers.Service, port: int) -> Iterator[None]:
     """Run a service while the block lasts."""
-    process = subprocess.Popen(  # type: ignore[call-overload]
-        argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
-    )
+    service.start()
     try:
-        wait_for_port(port, process)
+        assert service.process is not None
+        wait_for_port(port, service.process)
         yield
     finally:
-        process.send_signal(signal.SIGINT)  # PostgreSQL: fast shutdown
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        service.stop()
+
+
+@contextlib.contextmanager
+def _folder(name: str) -> Iterator[Path]:
+    """Give a directory that servers of another user can reach what is theirs in."""
+    with tempfile.TemporaryDirectory(prefix=f"hcm-{name}-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
-    """Give the URL of a new PostgreSQL cluster.
-
-    Its programs refuse root, so as root they run as user postgres, in a directory that user owns.
-    """
-    user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
-    as_user = (
-        ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"]
-        if os.getuid() == 0
-        else []
-    )
-    folder = Path(tempfile.mkdtemp(prefix="hcm-postgresql-"))
-    try:
-        if as_user:
-            shutil.chown(folder, user, user)
-        data = folder / "data"
-        initdb, postgres = find_program("initdb"), find_program("postgres")
-        assert initdb is not None
-        assert postgres is not None
-        subprocess.run(
-            [*as_user, initdb, "-D", str(data), "-A", "trust", "-U", "hcm", "--no-sync",
-             "-E", "UTF8", "--locale=C.UTF-8"],
-            check=True, capture_output=True, cwd=folder,
-        )  # fmt: skip
+    """Give the URL of a new PostgreSQL cluster, which waits for no disk."""
+    with _folder("postgresql") as folder:
         port = free_port()
-        argv = [*as_user, postgres, "-D", str(data), "-p", str(port), "-h", "127.0.0.1",
-                "-k", str(folder), "-c", "fsync=off"]  # fmt: skip
-        with running(argv, port, cwd=folder):
-            url = f"postgres://hcm@127.0.0.1:{port}/postgres"
-            _wait_until_it_answers(port)
-            yield url
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_until_it_answers(port: int) -> None:
-    import psycopg
-
-    for _ in range(100):
-        with contextlib.suppress(psycopg.OperationalError):
-            psycopg.connect(f"host=127.0.0.1 port={port} user=hcm dbname=postgres").close()
-            return
-        time.sleep(0.1)
-    raise RuntimeError("PostgreSQL does not answer.")
+        service = servers.postgresql(folder, port)
+        service.argv += ["-c", "fsync=off"]
+        with running(service, port):
+            servers.wait_for_postgresql(port)
+            yield f"postgres://hcm@127.0.0.1:{port}/postgres"
 
 
 @contextlib.contextmanager
 def redis() -> Iterator[str]:
     """Give the URL of a new Redis without persistence."""
-    port = free_port()
-    server = find_program("redis-server")
-    assert server is not None
-    argv = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with running(argv, port):
-        yield f"redis://127.0.0.1:{port}/0"
+    with _folder("redis") as folder:
+        port = free_port()
+        with running(servers.redis(folder, port), port):
+            yield f"redis://127.0.0.1:{port}/0"
 
 
 @dataclass

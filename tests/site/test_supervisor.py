@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from qcweb.management.servers import Service
 from qcweb.supervisor import (
     ChildEndedError,
     InUseError,
@@ -66,10 +67,13 @@ def test_stopping_leaves_nothing(supervisor):
         os.kill(pid, 0)
 
 
-def test_a_taken_port_is_said_before_anything_starts():
+def test_a_taken_port_is_said_before_anything_starts(tmp_path):
     port = free_port()
     argv = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
-    with running(argv, port), pytest.raises(PortTakenError, match=f"Port {port} is taken"):
+    with (
+        running(Service("web", argv, tmp_path), port),
+        pytest.raises(PortTakenError, match=f"Port {port} is taken"),
+    ):
         check_port(port)
     check_port(free_port())
 

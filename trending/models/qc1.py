@@ -5,6 +5,7 @@ is a `Series`, and a series is what a plot draws and a rule judges.
 """
 
 import datetime as dt
+from functools import cached_property
 from typing import Self
 
 from django.db import models
@@ -72,6 +73,11 @@ class QC1Table(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @cached_property
+    def active_parameters(self) -> list["QC1Parameter"]:
+        """Its columns that are still in the definition, read once."""
+        return list(self.parameters.filter(is_active=True))
 
 
 class QC1Parameter(models.Model):

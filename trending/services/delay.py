@@ -38,7 +38,7 @@ def measure_delays(at: dt.datetime) -> Stored:
         return Stored(at)
     with transaction.atomic():
         stored = store_rows(table, rows, Source(Origin.IMPORT, is_simulated=False), at)
-        score_rows(stored.changed, stored.at)
+        score_rows(stored.changed, stored.at, are_new=True)
     return stored
 
 

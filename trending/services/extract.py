@@ -24,8 +24,9 @@ def extract(attempt: Attempt, at: dt.datetime) -> Stored:
     )
     total = Stored(at)
     products = list(attempt.products.order_by("name"))
-    for table in QC1Table.objects.filter(instrument=block.instrument).select_related("instrument"):
+    for table in QC1Table.objects.filter(instrument=block.instrument):
         if block.raw_type in table.raw_types:
+            table.instrument = block.instrument
             rows = list(_rows(table, products, attempt))
             done = store_rows(table, rows, source, at)
             total.new += done.new
@@ -42,7 +43,6 @@ def _of_earlier_runs(attempt: Attempt) -> list[int]:
 
 
 def _rows(table: QC1Table, products: list[Product], attempt: Attempt) -> Iterator[NewRow]:
-    parameters = list(table.parameters.filter(is_active=True))
     for definition in table.products:
         # Of several products of one category only the first by name counts, as at ESO.
         product = next((one for one in products if one.pro_catg == definition["pro_catg"]), None)
@@ -53,7 +53,7 @@ def _rows(table: QC1Table, products: list[Product], attempt: Attempt) -> Iterato
                 detector=detector[:32],
                 mjd_obs=attempt.block.mjd_obs,
                 pro_catg=product.pro_catg,
-                values={one.name: _first(one, keywords) for one in parameters},
+                values={one.name: _first(one, keywords) for one in table.active_parameters},
                 product_name=product.name,
                 pipeline_version=attempt.pipeline_version,
                 product=product,

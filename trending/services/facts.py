@@ -125,15 +125,18 @@ class Facts:
         rules = self._known(ScoreRule.objects.filter(parameter__in=parameters))
         for stored in rules:
             self.versions.setdefault(stored.parameter_id, []).append(version_of(stored))
-        self._references = list(
-            self._known(ReferenceValue.objects.filter(parameter__in=parameters))
-        )
+        if any(one.uses_reference for found in self.versions.values() for one in found):
+            self._references = list(
+                self._known(ReferenceValue.objects.filter(parameter__in=parameters))
+            )
         self._events = list(
             self._known(
                 QualityEvent.objects.filter(
                     begins_epoch=True, instrument__qc1_tables__in=tables
                 ).distinct()
             )
+            if any(one.reach for found in self.versions.values() for one in found)
+            else ()
         )
 
     def _known(self, facts: Any) -> Any:

@@ -88,7 +88,7 @@ def import_file(
         )
         source = Source(Origin.IMPORT, is_simulated, came_with=done_import)
         stored = _store(sheet, table, batch, source, at, note)
-        score_rows(stored.changed, stored.at)
+        score_rows(stored.changed, stored.at, are_new=True)
         QC1Import.objects.filter(pk=done_import.pk).update(
             n_new=len(stored.new),
             n_replaced=len(stored.replaced),

@@ -113,7 +113,8 @@ def store_rows(
         An import would take the place of a row that a pipeline made.
     """
     batch = rows if isinstance(rows, Batch) else Batch.of(rows)
-    with transaction.atomic():
+    # A run's rows are written in a step that stands or falls as a whole: no savepoint within it.
+    with transaction.atomic(savepoint=source.attempt is None):
         # Two writers of one table wait for each other here: both would find the key free.
         stored = Stored(take_tables([table], at))
         writer = _Writer(table, source, stored.at)
@@ -139,7 +140,7 @@ class _Writer:
     def __init__(self, table: QC1Table, source: Source, at: dt.datetime) -> None:
         self.table, self.source, self.at = table, source, at
         self.hour = table.instrument.night_rollover_hour
-        parameters = list(table.parameters.filter(is_active=True))
+        parameters = table.active_parameters
         self.filters = [one for one in parameters if one.role == ColumnRole.FILTER]
         self.plain = [one for one in parameters if one.role != ColumnRole.FILTER]
         self.setups = Setups(table, self.filters, self.plain)

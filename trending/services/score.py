@@ -22,7 +22,7 @@ from trending.models import (
 )
 
 from .bulk import insert, set_results
-from .facts import Facts
+from .facts import Acts, Facts
 from .judging import Verdict, judge
 
 CHUNK = 500
@@ -34,24 +34,29 @@ EVIDENCE = (
 _COLUMNS = ("series_id", "row_id", *EVIDENCE, "is_current", "recorded_at")
 
 
-def score_rows(row_ids: Sequence[int], at: dt.datetime) -> list[Score]:
+def score_rows(row_ids: Sequence[int], at: dt.datetime, *, are_new: bool = False) -> list[Score]:
     """Score the values of rows whose parameter has a rule for any setup; others are only drawn.
 
     A score that would come out as it stands is left. Must be called in the transaction that took
     the rows' table (`clock.take_tables`), with the time from there.
+
+    Parameters
+    ----------
+    are_new
+        The rows were made just now: they have no scores yet, and nobody has said anything of them.
     """
     if not row_ids:
         return []
     wanted, spans = _wanted(row_ids)
     series = list(Series.objects.filter(pk__in=wanted).select_related("parameter", "setup"))
     facts = Facts(series)
-    acts = facts.acts(row_ids)
+    acts = Acts() if are_new else facts.acts(row_ids)
     made = [
         as_score(verdict, acts.of(verdict.series.pk, verdict.row_id), at)
         for judged in judge(facts, wanted, spans)
         for verdict in judged.verdicts()
     ]
-    return write(made, row_ids, at)
+    return write(made, [] if are_new else row_ids, at)
 
 
 def _wanted(row_ids: Sequence[int]) -> tuple[dict[int, set[int]], dict[int, tuple[float, float]]]:
@@ -163,6 +168,11 @@ def score_block(block: AssociationBlock, at: dt.datetime) -> BlockScore:
         QC1Row.objects.filter(attempt=attempt, is_current=True).values_list("pk", flat=True)
     )
     return sum_up(block, score_rows(rows, at), at)
+
+
+def score_new_run(block: AssociationBlock, row_ids: Sequence[int], at: dt.datetime) -> BlockScore:
+    """Score the rows that a run of a block has just got, and sum them up."""
+    return sum_up(block, score_rows(row_ids, at, are_new=True), at)
 
 
 def sum_up(block: AssociationBlock, scores: Sequence[Score], at: dt.datetime) -> BlockScore:

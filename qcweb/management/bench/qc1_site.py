@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from django.conf import settings
 
-from qcweb.management.chaos.servers import free_port, postgresql, wait_for_postgresql
+from qcweb.management.servers import free_port, postgresql, wait_for_postgresql
 
 # So many values stand in the large database; BENCH_ROWS makes it smaller.
 VALUES = int(os.environ.get("BENCH_ROWS", "24000000"))

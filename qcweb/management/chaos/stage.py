@@ -22,7 +22,7 @@ from pipelines.services.requests import request_again
 from pipelines.simulator.history import write_history
 from qcweb.management.chaos import disk, monkey
 from qcweb.management.chaos.facts import gather
-from qcweb.management.chaos.servers import (
+from qcweb.management.servers import (
     Service,
     dies_with_us,
     free_port,

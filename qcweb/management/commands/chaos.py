@@ -19,7 +19,7 @@ from pipelines.recipes import esorex
 from pipelines.simulator.nights import Night, demo_nights, write_night
 from qcweb.management.chaos.disk import small_disk
 from qcweb.management.chaos.facts import compare
-from qcweb.management.chaos.servers import NotInstalledError, find_program, free_port
+from qcweb.management.servers import NotInstalledError, find_program, free_port
 
 FIRST_NIGHT = dt.date(2026, 3, 1)
 BACKENDS = ("site", "embedded")

@@ -63,7 +63,7 @@ def _write_recipe(writer: TomlWriter, recipe: ProposedRecipe) -> None:
     writer.pair("products", recipe.products)
     if facts.min_frames > 1:
         writer.pair("min_frames", facts.min_frames)
-    for key in ("raws", "calibrations", "needs", "qc"):
+    for key in ("raws", "calibrations", "needs", "qc", "qc_in"):
         if words := getattr(facts, key):
             writer.pair(key, words)
     for name, table in (("extensions", facts.extensions), ("tags", facts.tags)):

@@ -33,6 +33,7 @@ class RecipeFacts:
     may_make: tuple[str, ...] = ()
     extensions: Mapping[str, int] = field(default_factory=dict)
     qc: tuple[str, ...] = ()
+    qc_in: tuple[str, ...] = ()
     raws: tuple[str, ...] = ()
     calibrations: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()

@@ -194,6 +194,7 @@ def call_of(
         calibration_tags=facts.calibrations,
         needs=facts.needs,
         qc=facts.qc,
+        qc_in=facts.qc_in,
         extensions=facts.extensions,
     )
 

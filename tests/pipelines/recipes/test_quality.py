@@ -6,16 +6,21 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pipelines.domain.expected_qc import HduKeywords, missing_qc
+from pipelines.domain.expected_qc import HduKeywords, ProductKeywords, missing_qc
 from pipelines.domain.recipe_call import Kind
+from pipelines.recipes import verify
 from pipelines.recipes.verify import UnusableError, check_products
-from tests.pipelines.recipes.calls import BIAS, call_of, run
+from tests.pipelines.recipes.calls import BIAS, RED, call_of, run
 
 ONE, TWO = ({"QC RON1": 5.0, "QC RON2": 5.1, "QC DARK MED": 300.0, "QC DID": "x"} for _ in "ab")
 
 
 def chip(name, keywords, kind="IMAGE"):
     return HduKeywords(name, kind, keywords)
+
+
+def product(category, *hdus):
+    return ProductKeywords(category, hdus)
 
 
 @pytest.mark.parametrize(
@@ -34,23 +39,38 @@ def chip(name, keywords, kind="IMAGE"):
     ],
 )
 def test_a_keyword_is_looked_for_in_each_detector(expected, second, said):
-    products = {"MASTER_DARK": [HduKeywords("0"), chip("CHIP1", ONE), chip("CHIP2", second)]}
-    assert missing_qc(expected, products) == said
+    made = product("MASTER_DARK", HduKeywords("0"), chip("CHIP1", ONE), chip("CHIP2", second))
+    assert missing_qc(expected, [made]) == said
 
 
 def test_a_keyword_of_the_primary_header_is_not_asked_of_the_extensions():
-    products = {"MASTER_BIAS": [HduKeywords("0", "", ONE), chip("ERRORMAP", {})]}
-    assert missing_qc(["QC RON#"], products) == []
+    made = product("MASTER_BIAS", HduKeywords("0", "", ONE), chip("ERRORMAP", {}))
+    assert missing_qc(["QC RON#"], [made]) == []
 
 
 def test_a_keyword_in_a_table_is_not_asked_of_images():
-    products = {"READGAIN": [HduKeywords("0"), chip("1", ONE, "BINTABLE"), chip("2", {})]}
-    assert missing_qc(["QC RON1"], products) == []
+    made = product("READGAIN", HduKeywords("0"), chip("1", ONE, "BINTABLE"), chip("2", {}))
+    assert missing_qc(["QC RON1"], [made]) == []
 
 
 def test_a_keyword_of_another_product_is_not_asked_of_this_one():
-    products = {"FLAT": [HduKeywords("0", "", ONE)], "BPM": [HduKeywords("0")]}
+    products = [product("FLAT", HduKeywords("0", "", ONE)), product("BPM", HduKeywords("0"))]
     assert missing_qc(["QC DARK MED"], products) == []
+
+
+LOWER, UPPER = product("REDL", HduKeywords("0", "", ONE)), product("REDU", HduKeywords("0"))
+
+
+def test_each_of_the_products_that_are_named_must_carry_it():
+    names = ["BLUE", "REDL", "REDU"]
+    assert missing_qc(["QC RON#"], [LOWER, UPPER], names) == ["no QC RON# in REDU"]
+    assert missing_qc(["QC RON#"], [LOWER], names) == []
+    assert missing_qc(["QC NOTHING"], [LOWER, UPPER], names) == ["no QC NOTHING"]
+
+
+def test_of_several_products_of_one_category_each_must_carry_it():
+    second = product("REDL", HduKeywords("0"))
+    assert missing_qc(["QC DARK MED"], [LOWER, second]) == ["no QC DARK MED in REDL"]
 
 
 def test_a_run_whose_product_lacks_a_keyword_is_degraded_and_names_it(tmp_path):
@@ -58,6 +78,27 @@ def test_a_run_whose_product_lacks_a_keyword_is_degraded_and_names_it(tmp_path):
     outcome = run(call, tmp_path / "job")
     assert (outcome.succeeded, outcome.is_degraded) == (True, True)
     assert outcome.reason == "the products lack QC: no QC BIAS NOTHING"
+
+
+@pytest.mark.needs("esorex")
+@pytest.mark.parametrize(("category", "said"), [("MASTER_BIAS_REDU", True), ("OTHER", False)])
+def test_a_detector_that_was_not_measured_is_noticed(tmp_path, monkeypatch, category, said):
+    made = []
+
+    def without_qc_in_the_second(call, job_dir, *given):
+        for path in sorted((job_dir / "out").glob("*redu*.fits")):
+            made.append(path)
+            with fits.open(path, mode="update") as hdus:
+                del hdus[0].header["ESO QC OUT1 RON RAW"]
+        return check_products(call, job_dir, *given)
+
+    monkeypatch.setattr(verify, "check_products", without_qc_in_the_second)
+    names = ("MASTER_BIAS_REDL", category)
+    call = call_of(RED, tmp_path / "raw", qc=("QC OUT# RON RAW",), qc_in=names)
+    outcome = run(call, tmp_path / "job")
+    assert len(made) == 1
+    words = "the products lack QC: no QC OUT# RON RAW in MASTER_BIAS_REDU"
+    assert (outcome.reason == words) is said, outcome.reason
 
 
 def test_of_many_missing_keywords_the_first_are_named(tmp_path):

@@ -1,5 +1,6 @@
 """Running again: with dependents, other parameters, nothing changed, the next best calibration."""
 
+import copy
 import dataclasses
 import os
 
@@ -7,7 +8,6 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from pipelines.domain.recipe_call import SofEntry
 from pipelines.models import (
     Act,
     AssociationBlock,
@@ -15,10 +15,9 @@ from pipelines.models import (
     Outcome,
     ProcessStatus,
     Product,
-    RawFile,
 )
 from pipelines.services import reprocess
-from pipelines.services.inputs import plan_call
+from pipelines.services.inputs import Calibration, frames_of, plan_call
 from pipelines.services.reprocess import (
     ParameterError,
     dependents,
@@ -179,20 +178,24 @@ def the_file(block):
     os.utime(frame.full_path)
 
 
+def told(block, *calibrations):
+    return digest_of(plan_call(block, calibrations), "1", frames_of(block), calibrations)
+
+
 @pytest.mark.parametrize("change", [retag, one_more_product, more_frames, the_file])
 def test_the_inputs_of_a_run_are_told_by_all_it_depends_on(night, change):
     block = fresh(night["BIAS"])
-    before = digest_of(block, plan_call(block, []), "1")
-    assert digest_of(fresh(block), plan_call(fresh(block), []), "1") == before
+    before = told(block)
+    assert told(fresh(block)) == before
     change(block)
-    assert digest_of(block, plan_call(block, []), "1") != before
+    assert told(block) != before
 
 
 def test_parameters_count_in_their_order(night):
     block = fresh(night["BIAS"])
     call = plan_call(block, [])
     digests = {
-        digest_of(block, dataclasses.replace(call, parameters=given), "1")
+        digest_of(dataclasses.replace(call, parameters=given), "1", frames_of(block))
         for given in [("--kappa=3", "--kappa=5"), ("--kappa=5", "--kappa=3")]
     }
     assert len(digests) == 2
@@ -202,17 +205,16 @@ def test_a_calibration_on_disk_counts_with_what_it_holds(night, tmp_path):
     block = fresh(night["BIAS"])
     table = tmp_path / "static.fits"
     table.write_bytes(b"one")
-    call = plan_call(block, [])
-    call = dataclasses.replace(call, calibrations=(SofEntry(table, "LINE_TABLE"),))
-    before = digest_of(block, call, "1")
+    file = copy.copy(frames_of(block)[0])
+    file.pk, file.path, file.pro_catg = None, str(table), "LINE_TABLE"
+    link = CalibrationLink(block=block, label="X", pro_catg="LINE_TABLE", file=file)
+    given = Calibration(link, None)
+    without, before = told(block), told(block, given)
+    assert before != without
     table.write_bytes(b"another")
-    assert digest_of(block, call, "1") != before
-    file = block.block_frames.select_related("raw_file__root").first().raw_file
-    call = dataclasses.replace(call, calibrations=(SofEntry(file.full_path, "MASTER"),))
-    CalibrationLink.objects.create(block=block, label="X", pro_catg="MASTER", file=file)
-    before = digest_of(block, call, "1")
-    RawFile.objects.filter(pk=file.pk).update(header_digest="changed")
-    assert digest_of(fresh(block), call, "1") != before
+    assert (on_disk := told(block, given)) not in {before, without}
+    file.header_digest = "changed"
+    assert told(block, given) not in {before, without, on_disk}
 
 
 def test_products_of_a_withdrawn_block_are_not_used_again(night, settings):

@@ -220,3 +220,11 @@ def test_an_arc_says_which_wavelength_is_where(tmp_path):
 
     assert (header["CTYPE1"], header["CUNIT1"]) == ("WAVE", "nm")
     assert (header["CRVAL1"], header["CDELT1"], header["CRPIX1"]) == (500.0, 0.05, 11.0)
+
+
+def test_a_window_of_uves_may_be_another_one(tmp_path):
+    path = written(replace(BLUE, n_frames=1, window=(512, 400)), tmp_path)[0]
+    with fits.open(path) as hdus:
+        header = hdus[0].header
+        assert (header["ESO DET OUT1 NX"], header["ESO DET OUT1 NY"]) == (512, 400)
+        assert hdus[0].data.shape == (400, 50 + 512 + 50)

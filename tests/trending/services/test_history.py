@@ -1,6 +1,7 @@
 """The past can be asked: scores come out as they were, whatever has been said since."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -32,7 +33,7 @@ from trending.services.score import score_rows
 pytestmark = pytest.mark.django_db
 
 STATISTICAL = rule("3SIG", more='window_days = 30\naverage = "MEAN"')
-WORDS = {"author": "quinn", "reason": "looked at it"}
+WORDS: dict[str, Any] = {"author": "quinn", "reason": "looked at it"}
 
 
 def now():
