@@ -8,6 +8,7 @@ from qcweb.problems import Problem, answer, not_found, respond
 from qcweb.web.views import (
     associations,
     blocks,
+    events,
     frames,
     gallery,
     handover,
@@ -18,8 +19,11 @@ from qcweb.web.views import (
     patterns,
     plan,
     reports,
+    rules,
+    sanity,
     search,
     tables,
+    values,
     work,
 )
 
@@ -62,6 +66,7 @@ urlpatterns = [
     ),
     path("blocks/<str:ab_name>/certify/", blocks.certify, name="block-certify"),
     path("blocks/<str:ab_name>/undo/", blocks.undo, name="block-undo"),
+    path("blocks/<str:ab_name>/scores/", values.correct_block, name="block-scores"),
     path("blocks/<str:ab_name>/run/", work.run, name="block-run"),
     path("blocks/<str:ab_name>/act/", work.act, name="block-act"),
     path("blocks/<str:ab_name>/replace/", work.replace, name="block-replace"),
@@ -78,6 +83,19 @@ urlpatterns = [
     ),
     path("qc1/", tables.tables, name="tables"),
     path("qc1/<str:name>/", tables.table, name="table"),
+    path("qc1/<str:table>/<str:parameter>/<int:row>/", values.value, name="value"),
+    path("qc1/<str:table>/<str:parameter>/<int:row>/act/", values.act, name="value-act"),
+    path("qc1/<str:table>/<str:parameter>/<int:row>/undo/", values.undo, name="value-undo"),
+    path("sanity/", sanity.sanity, name="sanity"),
+    path("events/", events.events, name="events"),
+    path("events/<int:pk>/", events.event, name="event"),
+    path("events/<int:pk>/adopt/", events.adopt, name="event-adopt"),
+    path("events/<int:pk>/withdraw/", events.withdraw, name="event-withdraw"),
+    path("rules/", rules.rules, name="rules"),
+    path("rules/<int:pk>/", rules.rule, name="rule"),
+    path("rules/<int:pk>/change/", rules.change, name="rule-change"),
+    path("rules/new/<str:table>/<str:parameter>/", rules.new, name="rule-new"),
+    path("series/<int:pk>/figure/", values.figure, name="series-figure"),
     path("api/v1/", include("qcweb.api.urls")),
 ]
 

@@ -90,6 +90,12 @@ def ut(mjd: float) -> str:
 
 
 @register.filter
+def ut_date(mjd: float) -> str:
+    """Write the date of an MJD; before 1990 nothing was measured, so that it means "ever"."""
+    return "ever" if mjd < 47892 else f"{mjd_to_datetime(mjd):%Y-%m-%d}"
+
+
+@register.filter
 def ut_time(mjd: float) -> str:
     return mjd_to_datetime(mjd).strftime("%H:%M:%S")
 

@@ -10,6 +10,7 @@ from pipelines.domain.toml_reader import Section, read_toml
 
 from .baseline import FEWEST, BaselineKind
 from .limits import LimitsError, parse_limits
+from .run_rules import parse_run_rule
 from .setups import canonical
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -251,7 +252,7 @@ def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
         gap_days=gap_days if baseline else None,
         baseline_points=int(part.number("baseline_points", 9, low=FEWEST, high=999)),
         drop_repeats=part.flag("drop_repeats", default=True),
-        run_rules=part.texts("run_rules", []),
+        run_rules=_run_rules(part),
         is_hc=part.flag("hc"),
         valid_from_mjd=_mjd(part, "valid_from", part.raw("valid_from", dt.date(1990, 1, 1))),
         valid_until_mjd=_mjd(part, "valid_until", valid_until) if valid_until else None,
@@ -264,6 +265,16 @@ def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
         raise part.error("setup", "table, parameter, setup and detector are too long together")
     part.done()
     return rule
+
+
+def _run_rules(part: Section) -> list[str]:
+    names = part.texts("run_rules", [])
+    for name in names:
+        try:
+            parse_run_rule(name)
+        except LimitsError as error:
+            raise part.error("run_rules", f"run_rules = {name!r}: {error}") from error
+    return names
 
 
 def _refuse_overlaps(parts: list[Section], rules: list[RuleDefinition]) -> None:

@@ -95,6 +95,7 @@ def tables_of(event: QualityEvent) -> list[QC1Table]:
 class Proposal:
     """A reference that the first good values after an event suggest for one rule's values."""
 
+    series_id: int
     parameter: QC1Parameter
     setup: dict[str, str]
     detector: str
@@ -130,7 +131,7 @@ def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
             values = dict(series.setup.values)
             found.append(
                 Proposal(
-                    series.parameter, values, series.detector,
+                    series.pk, series.parameter, values, series.detector,
                     reference_of(series.parameter, values, series.detector, event.mjd),
                     reference, propose(before, event.mjd),
                 )

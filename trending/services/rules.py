@@ -115,6 +115,42 @@ def _supersede(rules: Iterable[ScoreRule], at: dt.datetime) -> None:
     ScoreRule.objects.filter(pk__in=[one.pk for one in rules]).update(superseded_at=at)
 
 
+def new_rule(
+    parameter: QC1Parameter,
+    fields: Mapping[str, Any],
+    *,
+    setup: Mapping[str, str],
+    detector: str,
+    author: str,
+    reason: str,
+    valid_from_mjd: float,
+    at: dt.datetime,
+) -> ScoreRule:
+    """Write the first version of a rule; `fields` are of `FIELDS`.
+
+    Raises
+    ------
+    RuleConflictError
+        There is a rule for the same values already.
+    """
+    key = key_of(parameter, setup, detector)
+    with transaction.atomic():
+        at = take_tables([parameter.table_id], at)
+        if ScoreRule.objects.open().filter(key=key).exists():
+            raise RuleConflictError(f"There is a rule for {key} already: change that one.")
+        every = {
+            **fields, "setup": dict(setup), "detector": detector, "author": author,
+            "reason": reason, "valid_from_mjd": valid_from_mjd, "valid_until_mjd": None,
+        }  # fmt: skip
+        return _create(parameter, key, every, RuleOrigin.PAGE, at, [])
+
+
+def key_of(parameter: QC1Parameter, setup: Mapping[str, str], detector: str) -> str:
+    """Return what a rule is for, as text, as `RuleDefinition.key` writes it."""
+    values = ",".join(f"{name}={value}" for name, value in sorted(setup.items()))
+    return f"{parameter.table.name}.{parameter.name}[{values}]{detector}"
+
+
 def change_rule(
     rule: ScoreRule,
     changes: Mapping[str, Any],

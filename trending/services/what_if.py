@@ -7,6 +7,7 @@ import numpy as np
 
 from trending.domain.judgements import Judgements
 from trending.domain.setups import fits_setup
+from trending.domain.whatif import WhatIf, compare
 from trending.models import ScoreRule, Series
 
 from .facts import Facts, Floats, Ints, Values, Version, version_of
@@ -23,6 +24,11 @@ class Trial:
     value: Floats
     now: Judgements
     then: Judgements
+
+    @property
+    def compared(self) -> WhatIf:
+        """What turns, and how many false alarms either rule has."""
+        return compare(self.now, self.then, self.mjd)
 
 
 def try_rule(rule: ScoreRule, instead_of: ScoreRule | None = None) -> list[Trial]:

@@ -248,7 +248,7 @@ def figure(request: HttpRequest, instrument: str, name: str, number: int) -> Jso
 
 def _traces(dataset: Dataset, since: float | None) -> dict[str, Any]:
     points = load_points(find_series(dataset), since)
-    blocks = _blocks(points)
+    blocks = blocks_of(points)
     return {
         "name": f"{dataset.parameter.name} {dataset.detector}".strip(),
         "time": typed(milliseconds(points.mjd)),
@@ -264,7 +264,7 @@ def _traces(dataset: Dataset, since: float | None) -> dict[str, Any]:
     }
 
 
-def _blocks(points: Points) -> dict[int, str]:
+def blocks_of(points: Points) -> dict[int, str]:
     rows = QC1Row.objects.filter(
         pk__in=[int(row) for row in points.row], attempt__isnull=False
     ).values_list("pk", "attempt__block__ab_name")

@@ -1,6 +1,7 @@
 """The QC1 tables: what is measured, and the newest rows."""
 
 import itertools
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count, Max, Q
@@ -8,11 +9,22 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from qcweb.problems import Problem, ProblemError
-from trending.models import QC1Row, QC1Table
+from trending.models import (
+    ColumnRole,
+    ColumnType,
+    Dataset,
+    Mark,
+    QC1Parameter,
+    QC1Row,
+    QC1Table,
+    Report,
+    ScoreRule,
+)
 from trending.services import read_rows
 
 # Rows a page shows; the API gives all.
 SHOWN = 100
+MARKS = 50
 
 
 def tables(request: HttpRequest) -> HttpResponse:
@@ -37,11 +49,9 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
         )  # fmt: skip
     columns = read_rows.columns_of(found)
     newest = read_rows.select_rows(found, None, None).order_by("-mjd_obs", "-pk")[:SHOWN]
-    rows: list[list[Any]] = [
-        [record[key] for key in ("date_obs", "detector")]
-        + [record[column.name] for column in columns]
-        + [record["origin"]]
-        for _, record in itertools.islice(read_rows.records(newest, columns), SHOWN)
+    rows = [
+        _line(place.pk, record, columns)
+        for place, record in itertools.islice(read_rows.records(newest, columns), SHOWN)
     ]
     return render(
         request,
@@ -49,9 +59,55 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
         {
             "table": found,
             "columns": columns,
+            "uses": _uses(found),
             "rows": rows,
             "n_rows": QC1Row.objects.current().filter(table=found).count(),
+            "marks": Mark.objects.open()
+            .filter(row__table=found, row__is_current=True)
+            .select_related("row__setup", "series__parameter")[:MARKS],
+            "default_y": next((one for one in columns if one.is_default_y), None)
+            or next(
+                (one for one in columns if one.type == ColumnType.FLOAT and not one.role), None
+            ),
             "is_simulated": QC1Row.objects.filter(table=found, is_simulated=True).exists(),
             "address": request.build_absolute_uri("/")[:-1],
         },
     )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the newest rows; `parameter` is named where the value has a page of its own."""
+
+    value: Any
+    parameter: str = ""
+
+
+def _line(pk: int, record: read_rows.Record, columns: list[QC1Parameter]) -> dict[str, Any]:
+    cells = [Cell(record["date_obs"]), Cell(record["detector"])]
+    cells += [
+        Cell(record[one.name], "" if one.role == ColumnRole.FILTER else one.name) for one in columns
+    ]
+    return {"pk": pk, "cells": [*cells, Cell(record["origin"])]}
+
+
+@dataclass
+class Use:
+    """Where a parameter is judged and drawn."""
+
+    rules: list[ScoreRule] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+
+
+def _uses(found: QC1Table) -> dict[int, Use]:
+    uses: dict[int, Use] = {}
+    rules = ScoreRule.objects.open().filter(parameter__table=found).order_by("key")
+    for rule in rules:
+        uses.setdefault(rule.parameter_id, Use()).rules.append(rule)
+    for dataset in Dataset.objects.filter(parameter__table=found).select_related(
+        "panel__report__instrument"
+    ):
+        use = uses.setdefault(dataset.parameter_id, Use())
+        if dataset.panel.report not in use.reports:
+            use.reports.append(dataset.panel.report)
+    return uses

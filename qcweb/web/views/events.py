@@ -1,0 +1,145 @@
+"""Quality events: what happened to an instrument, and the references that hold since then."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from pipelines.domain.times import datetime_to_mjd
+from pipelines.models import Instrument
+from qcweb.problems import Problem, ProblemError
+from qcweb.web.views.people import person
+from trending.models import EventKind, QC1Parameter, QC1Table, QualityEvent, ReferenceValue
+from trending.services import events as service
+from trending.services.corrections import CorrectionError
+
+
+class EventForm(forms.Form):
+    """What happened, when, and to what."""
+
+    instrument = forms.ModelChoiceField(Instrument.objects.all(), to_field_name="name")
+    title = forms.CharField(max_length=200, help_text="Stands beside the line in every plot.")
+    happened_at = forms.DateTimeField(
+        label="Since, UT", help_text="E.g. 2026-03-01 12:00; from then on values may be others."
+    )
+    kind = forms.ChoiceField(choices=EventKind.choices)
+    table = forms.ModelChoiceField(
+        QC1Table.objects.all(), to_field_name="name", required=False, empty_label="all tables"
+    )
+    parameter = forms.CharField(
+        required=False, max_length=64, help_text="One parameter of the table; empty: all."
+    )
+    begins_epoch = forms.BooleanField(
+        required=False, initial=True,
+        help_text="Statistics never reach over it, and what came after is scored again.",
+    )  # fmt: skip
+    description = forms.CharField(required=False, max_length=5000, widget=forms.Textarea)
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        table, instrument = found.get("table"), found.get("instrument")
+        if table and instrument and table.instrument_id != instrument.pk:
+            self.add_error("table", f"{table.name} is no table of {instrument.name}.")
+        name = found.get("parameter")
+        found["parameter"] = None
+        if name:
+            if table is None:
+                self.add_error("parameter", "Choose its table too.")
+            else:
+                found["parameter"] = QC1Parameter.objects.filter(table=table, name=name).first()
+                if found["parameter"] is None:
+                    known = ", ".join(table.parameters.values_list("name", flat=True))
+                    self.add_error("parameter", f"{table.name} has no {name}; known are {known}.")
+        return found
+
+
+def events(request: HttpRequest) -> HttpResponse:
+    """List the events; posted, declare one."""
+    form = EventForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        typed = form.cleaned_data
+        try:
+            made = service.declare(
+                typed["instrument"], EventKind(typed["kind"]),
+                datetime_to_mjd(typed["happened_at"]), typed["title"],
+                author=person(request).get_username(), at=timezone.now(),
+                description=typed["description"], table=typed["table"],
+                parameter=typed["parameter"], begins_epoch=typed["begins_epoch"],
+            )  # fmt: skip
+        except CorrectionError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{made.title}: written down.")
+            return redirect("event", pk=made.pk)
+    found = QualityEvent.objects.select_related("instrument", "table", "parameter__table")
+    status = 400 if request.method == "POST" else 200
+    return render(request, "events.html", {"events": found, "form": form}, status=status)
+
+
+def _find(pk: int) -> QualityEvent:
+    events_known = QualityEvent.objects.select_related("instrument", "table", "parameter__table")
+    found: QualityEvent | None = events_known.filter(pk=pk).first()
+    if found is None:
+        raise ProblemError(
+            Problem(404, "Unknown event", f"There is no event {pk}.", where="pk",
+                    hint="See the list of events.")
+        )  # fmt: skip
+    return found
+
+
+def event(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show an event, and the references it suggests."""
+    found = _find(pk)
+    is_open = found.superseded_at is None
+    return render(
+        request,
+        "event.html",
+        {
+            "event": found,
+            "is_open": is_open,
+            "proposals": service.proposals(found) if is_open and found.begins_epoch else [],
+            "references": ReferenceValue.objects.filter(event=found).select_related("parameter"),
+            "first": service.FIRST_BLOCKS,
+        },
+    )
+
+
+@require_POST
+def adopt(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make the chosen proposals the references from the event on."""
+    found = _find(pk)
+    wanted = set(request.POST.getlist("chosen"))
+    chosen = [one for one in service.proposals(found) if str(one.series_id) in wanted]
+    if not chosen:
+        messages.error(request, "Nothing was chosen, or it is not proposed any more.")
+        return redirect("event", pk=pk)
+    try:
+        made = service.adopt(
+            chosen, found, author=person(request).get_username(),
+            reason=request.POST.get("reason", "").strip()[:2000], at=timezone.now(),
+        )  # fmt: skip
+    except CorrectionError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"References since this event: {len(made)}.")
+    return redirect("event", pk=pk)
+
+
+@require_POST
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take an event back."""
+    found = _find(pk)
+    try:
+        service.withdraw(
+            found, author=person(request).get_username(),
+            reason=request.POST.get("reason", "").strip()[:2000], at=timezone.now(),
+        )  # fmt: skip
+    except CorrectionError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{found.title}: taken back; it stays in the list.")
+    return redirect("event", pk=pk)
