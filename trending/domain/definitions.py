@@ -2,12 +2,15 @@
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipelines.domain.times import datetime_to_mjd
 from pipelines.domain.toml_reader import Section, read_toml
 
+from .baseline import parse_baseline
 from .limits import LimitsError, parse_limits
+from .run_rules import parse_run_rule
 from .setups import canonical
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -96,6 +99,8 @@ class RuleDefinition:
     valid_until_mjd: float | None
     author: str
     reason: str
+    baseline: str = ""
+    run_rules: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -237,6 +242,8 @@ def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
         valid_until_mjd=_mjd(part, "valid_until", valid_until) if valid_until else None,
         author=part.text("author", "instrument folder", longest=150),
         reason=part.text("reason", longest=PROSE),
+        baseline=_read(part, "baseline", parse_baseline),
+        run_rules=_run_rules(part),
     )
     if rule.valid_until_mjd is not None and rule.valid_until_mjd <= rule.valid_from_mjd:
         raise part.error("valid_until", "valid_until is not after valid_from")
@@ -260,13 +267,28 @@ def _target(part: Section, tables: dict[str, TableDefinition]) -> tuple[str, str
 
 
 def _limits(part: Section, key: str, default: object) -> str:
+    return _read(part, key, parse_limits, default)
+
+
+def _read(part: Section, key: str, parse: Callable[[str], object], default: object = "") -> str:
+    """Return a text in the spelling of what it is read as, empty if there is none."""
     text = part.text(key, default)
     if not text:
         return ""
     try:
-        return str(parse_limits(text))
+        return str(parse(text))
     except LimitsError as error:
         raise part.error(key, f"{key} = {text!r}: {error}") from error
+
+
+def _run_rules(part: Section) -> list[str]:
+    found = []
+    for text in part.texts("run_rules", []):
+        try:
+            found.append(str(parse_run_rule(text)))
+        except LimitsError as error:
+            raise part.error_at("run_rules", text, f"run_rules: {error}") from error
+    return found
 
 
 def _mjd(part: Section, key: str, value: object) -> float:
