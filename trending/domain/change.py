@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
+from .memory import noise
 from .statistics import MAD_TO_SIGMA, Values
 
 # Points looked at to either side of a step. More would see a bent drift as one.
@@ -26,9 +27,6 @@ CONFIDENCE = 0.99
 # A spike is taken out for the search if it lies farther than this from the median of seven.
 _SPIKE_SIGMA = 4.0
 _SPIKE_WIDTH = 7
-# Beyond, a series is a random walk, in which every step lasts.
-_MEMORIES = np.linspace(0.0, 0.98, 50)
-_LAGS = 8
 _MOST_STEPS = 50
 # A series that remembers shows its noise few times over: so many degrees of freedom (Student's t).
 _FREEDOM = 30
@@ -116,31 +114,6 @@ def _without_spikes(values: Values) -> Values:
     off = np.abs(values - middle)
     sigma = MAD_TO_SIGMA * np.median(off)
     return np.where(off > _SPIKE_SIGMA * sigma, middle, values)
-
-
-def noise(values: Values) -> tuple[float, float]:
-    """Return the correlation of neighbours, and the sigma of what is new in each value.
-
-    From differences of values up to eight apart: steps and outliers touch only few of these, and a
-    drift is small in them. Their variance is 2 (1 - memory^n) of that of the series.
-    """
-    lags = np.arange(1, _LAGS + 1)
-    seen = np.array([_variance(values[n:] - values[:-n]) for n in lags])
-    if seen[0] == 0:
-        return 0.0, 0.0
-    shapes = 1 - _MEMORIES[:, None] ** lags
-    # The best variance for each memory, and how much of what is seen it leaves.
-    fitted = (shapes @ seen) / (shapes**2).sum(axis=1)
-    left = ((seen - fitted[:, None] * shapes) ** 2).sum(axis=1)
-    memory = float(_MEMORIES[np.argmin(left)])
-    return memory, math.sqrt(seen[0] * (1 + memory) / 2)
-
-
-def _variance(differences: Values) -> float:
-    """Return the mean square of what is within three robust sigma."""
-    size = np.abs(differences)
-    kept = size[size <= 3 * MAD_TO_SIGMA * np.median(size)]
-    return float(np.mean(kept**2))
 
 
 def _steps(values: Values, confidence: float) -> dict[int, tuple[float, float]]:

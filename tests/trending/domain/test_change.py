@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.trending.domain.test_scoring_table import table
-from trending.domain.change import changes, last_change, noise
+from trending.domain.change import changes, last_change
+from trending.domain.memory import noise
 from trending.domain.simulated import SeriesKind, simulate
 
 SEEDS = range(1000, 1060)
