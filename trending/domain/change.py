@@ -118,24 +118,23 @@ def _without_spikes(values: Values) -> Values:
 
 def _steps(values: Values, confidence: float) -> dict[int, tuple[float, float]]:
     """Return size and confidence of each step by its place, the largest taken away first."""
+    # Copies are gone, so that neighbours differ and there is noise.
     memory, sigma = noise(values)
-    if sigma == 0:
-        return {}
     left = _without_spikes(values)
     found: dict[int, tuple[float, float]] = {}
     for _ in range(_MOST_STEPS):
         sizes, errors = _fits(left, memory)
-        ratio = np.abs(sizes) / (sigma * errors)
-        # Where the series wanders more than its noise tells, a step must stand out from that.
-        ratio /= max(1.0, MAD_TO_SIGMA * float(np.median(ratio[np.isfinite(errors)])))
-        place = int(np.argmax(ratio))
-        sure = _confidence(float(ratio[place]), values.size)
-        if sure < confidence:
+        ratios = np.abs(sizes) / (sigma * errors)
+        place = int(np.argmax(ratios))
+        if _confidence(float(ratios[place]), values.size) < confidence:
             break
-        size, surest = found.get(place, (0.0, 0.0))
-        found[place] = (size + float(sizes[place]), max(sure, surest))
+        size, ratio = found.get(place, (0.0, 0.0))
+        found[place] = (size + float(sizes[place]), max(float(ratios[place]), ratio))
         left[place:] -= sizes[place]
-    return _lasting(found)
+    # Where what is left wanders more than the noise tells, a step must stand out from that.
+    spread = max(1.0, MAD_TO_SIGMA * float(np.median(ratios[np.isfinite(errors)])))
+    sure = {p: (size, _confidence(r / spread, values.size)) for p, (size, r) in found.items()}
+    return _lasting({p: one for p, one in sure.items() if one[1] >= confidence})
 
 
 def _lasting(found: dict[int, tuple[float, float]]) -> dict[int, tuple[float, float]]:
