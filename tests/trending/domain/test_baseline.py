@@ -1,6 +1,7 @@
 """Limits that follow a series: what is expected when, what a jump, a pause and a copy do."""
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,10 @@ from hypothesis import given, settings, strategies as st
 
 from tests.trending.domain.test_batch import all_bits, bits, cut_lists, series
 from tests.trending.domain.test_scoring_table import table
-from trending.domain import baseline as module
-from trending.domain.baseline import STEP_RUN, Baseline, BaselineKind, expect
+from trending.domain import expectation as module
+from trending.domain.baseline import Baseline, BaselineKind, parse_baseline
 from trending.domain.batch import score_series
+from trending.domain.expectation import STEP_RUN, expect
 from trending.domain.limits import LimitsError, parse_limits
 from trending.domain.scoring import GreyReason, Rule, ScoreResult, score
 from trending.domain.simulated import YEAR, SeriesKind, simulate
@@ -284,11 +286,30 @@ def test_a_rule_with_a_baseline_judges_no_single_value():
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"min_effect": -1.0}, {"min_effect": math.nan}, {"gap_days": 0.0}, {"points": 2}]
+    "numbers",
+    [
+        {"min_effect": -1.0},
+        {"min_effect": math.inf},
+        {"gap_days": 0.0},
+        {"gap_days": math.nan},
+        {"points": 2},
+        {"points": 10_000},
+    ],
 )
 def test_a_baseline_that_cannot_work_cannot_be_made(numbers):
     with pytest.raises(LimitsError):
         Baseline(**numbers)
+
+
+@pytest.mark.parametrize("row", table("baselines"))
+def test_a_baseline_is_read_as_documented(row):
+    written, expected = row["written"].removeprefix("`").removesuffix("`"), row["read as"]
+    if expected.startswith("error: "):
+        with pytest.raises(LimitsError, match=re.escape(expected.removeprefix("error: "))):
+            parse_baseline(written)
+    else:
+        assert str(parse_baseline(written)) == expected
+        assert parse_baseline(expected) == parse_baseline(written)
 
 
 # --- measured on simulated series, as docs/scoring.md says
