@@ -34,7 +34,7 @@ def read(extra=""):
 
 
 def test_without_them_a_rule_is_as_ever():
-    assert (read().baseline, read().run_rules) == ("", [])
+    assert (read().baseline, read().run_rules) == (None, [])
 
 
 def test_they_are_kept_in_their_own_spelling():
