@@ -15,6 +15,7 @@ from pipelines.domain.times import datetime_to_mjd
 from qcweb.problems import Problem, ProblemError
 from qcweb.web import looks
 from qcweb.web.looks import Look
+from trending.domain.aggregate import Node, State
 from trending.models import Dataset, Panel, QC1Row, Report, ScoreRule
 from trending.services import figures
 from trending.services.figures import Points, find_series, load_points, milliseconds, typed
@@ -25,6 +26,7 @@ from trending.services.health import (
     matches,
     report_states,
 )
+from trending.services.standing import health_tree
 
 RANGES: dict[str, float | None] = {"90": 90.0, "365": 365.0, "all": None}
 # How many scores the squares of a panel show.
@@ -63,7 +65,7 @@ class PanelView:
 
 def reports(request: HttpRequest) -> HttpResponse:
     found = Report.objects.select_related("instrument", "group").prefetch_related(
-        "panels__datasets"
+        "panels__datasets__parameter"
     )
     states = report_states(found)
     by_instrument: dict[str, list[Any]] = {}
@@ -71,7 +73,25 @@ def reports(request: HttpRequest) -> HttpResponse:
     for state in states:
         line = (state.report, _state_look(state, at))
         by_instrument.setdefault(state.report.instrument.name, []).append(line)
-    return render(request, "reports.html", {"instruments": by_instrument})
+    trees = {node.name: _tree_view(node) for node in health_tree(found, at)}
+    instruments = {name: (trees.get(name), lines) for name, lines in by_instrument.items()}
+    return render(request, "reports.html", {"instruments": instruments})
+
+
+@dataclass(frozen=True)
+class TreeView:
+    """How an instrument stands, and the way down to what to look at first."""
+
+    look: Look
+    path: str
+
+
+def _tree_view(node: Node) -> TreeView:
+    look = looks.tally(node.tally.n_nok, node.tally.n_scored)
+    if node.state == State.GREY:
+        look = looks.NO_DATA
+    path = " › ".join(one.name for one in node.worst_path) if node.state == State.NOK else ""
+    return TreeView(look, path)
 
 
 def _state_look(state: ReportState, at: dt.datetime) -> Look:
