@@ -57,7 +57,7 @@ def judged(at, values, rule, which=None, **kwargs):
 # --- in step with time
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(rows, rules, cut_lists, times)
 def test_later_rows_change_nothing(rows, rule, cuts, now):
     at, values, excluded = series(rows)
@@ -67,6 +67,7 @@ def test_later_rows_change_nothing(rows, rule, cuts, now):
     assert all_bits(full) == all_bits(until_now)
 
 
+@settings(deadline=None)
 @given(rows, rules, cut_lists, st.randoms(use_true_random=False))
 def test_what_else_is_judged_changes_no_bit(rows, rule, cuts, random):
     at, values, excluded = series(rows)
@@ -76,6 +77,7 @@ def test_what_else_is_judged_changes_no_bit(rows, rule, cuts, random):
     assert all_bits(found) == [together[n] for n in some]
 
 
+@settings(deadline=None)
 @given(rows, rules, st.randoms(use_true_random=False))
 def test_rows_of_one_instant_may_stand_in_any_order(rows, rule, random):
     at, values, _ = series(rows)
@@ -90,6 +92,7 @@ def test_rows_of_one_instant_may_stand_in_any_order(rows, rule, random):
     ] == same
 
 
+@settings(deadline=None)
 @given(rows, rules, times)
 def test_what_came_before_a_cut_changes_nothing(rows, rule, cut):
     at, values, _ = series(rows)
@@ -97,10 +100,15 @@ def test_what_came_before_a_cut_changes_nothing(rows, rule, cut):
     full = judged(at, values, rule, np.flatnonzero(after), cuts=[cut])
     alone = judged(at[after], values[after], rule)
     plain = [bits(replace(full[n], repeated=False)) for n in range(len(full))]
-    if not module.repeats(values)[after][:1].any():
+    known = np.flatnonzero(np.isfinite(values))
+    known = known[np.lexsort((values[known], at[known]))]
+    copies = known[module.repeats(values[known])]
+    # A copy of a value is one also over a cut.
+    if not set(known[after[known]][:1]) & set(copies):
         assert [bits(replace(alone[n], repeated=False)) for n in range(len(alone))] == plain
 
 
+@settings(deadline=None)
 @given(rows, rules, st.integers(-8, 8))
 def test_scaling_values_and_limits_together_changes_no_result(rows, rule, power):
     at, values, _ = series(rows)

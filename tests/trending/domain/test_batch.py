@@ -61,7 +61,7 @@ def one_by_one(at, values, rule, excluded, cuts):
     ]
 
 
-@settings(max_examples=400)
+@settings(max_examples=300, deadline=None)
 @given(rows, rules, cut_lists)
 def test_a_series_is_judged_to_the_bit_as_its_values_one_by_one(rows, rule, cuts):
     at, values, excluded = series(rows)
@@ -70,6 +70,7 @@ def test_a_series_is_judged_to_the_bit_as_its_values_one_by_one(rows, rule, cuts
     assert all_bits(found) == [bits(judgement) for judgement in expected]
 
 
+@settings(deadline=None)
 @given(rows, rules, cut_lists, st.randoms(use_true_random=False))
 def test_what_else_is_judged_changes_no_bit(rows, rule, cuts, random):
     at, values, excluded = series(rows)
@@ -94,6 +95,7 @@ def test_alone_or_among_ten_thousand_the_bits_are_the_same(limits, monkeypatch):
     assert all_bits(score_series(at, values, rule, range(at.size))) == all_bits(together)
 
 
+@settings(deadline=None)
 @given(rows, rules, cut_lists, st.randoms(use_true_random=False))
 def test_rows_of_one_instant_may_stand_in_any_order(rows, rule, cuts, random):
     at, values, excluded = series(rows)
@@ -106,6 +108,7 @@ def test_rows_of_one_instant_may_stand_in_any_order(rows, rule, cuts, random):
     assert all_bits(moved) == [bits(found[int(n)]) for n in order]
 
 
+@settings(deadline=None)
 @given(rows, rules, cut_lists, times)
 def test_later_rows_change_nothing(rows, rule, cuts, now):
     at, values, excluded = series(rows)
@@ -117,6 +120,7 @@ def test_later_rows_change_nothing(rows, rule, cuts, now):
     assert all_bits(full) == all_bits(cut_off)
 
 
+@settings(deadline=None)
 @given(rows, cut_lists, st.sampled_from(["3SIG", "3MAD", "5%"]), st.integers(-10, 10))
 def test_scaling_values_and_limits_together_changes_no_result(rows, cuts, limits, power):
     rule = Rule(parse_limits(limits), window_days=10, sentinels=())
