@@ -34,7 +34,7 @@ _COPIED = (*FIELDS, "setup", "detector")
 
 
 class RuleConflictError(Exception):
-    """Somebody else has changed the rule meanwhile."""
+    """Another version is in force, or there is none; the message says what to do."""
 
 
 def load_rules(
@@ -201,6 +201,12 @@ def change_rule(
             "valid_from_mjd": former.valid_from_mjd,
             "valid_until_mjd": former.valid_until_mjd,
         }
+        ends = former.valid_until_mjd
+        if valid_from_mjd is not None and ends is not None and valid_from_mjd >= ends:
+            raise RuleConflictError(
+                f"Version {rule.version} of {rule.key} judges nothing from that date on: another "
+                "version does. Change that one."
+            )
         if valid_from_mjd is not None and valid_from_mjd > former.valid_from_mjd:
             _end(former, valid_from_mjd, author, reason, at)
             fields["valid_from_mjd"] = valid_from_mjd
