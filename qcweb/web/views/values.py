@@ -9,22 +9,22 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from pipelines.domain.times import datetime_to_mjd
 from qcweb.certification.models import Certification
 from qcweb.problems import Problem, ProblemError
 from qcweb.web import looks
 from qcweb.web.looks import Look
+from qcweb.web.plots import as_dataset, events_of
 from qcweb.web.views.blocks import find_block
 from qcweb.web.views.people import keep_typed, person, take_typed
-from qcweb.web.views.reports import blocks_of
 from trending.models import ActKind, Mark, MarkKind, QC1Row, QC1Value, Score, ScoreAct, Series
 from trending.services import corrections, signals
 from trending.services.corrections import CorrectionError
 from trending.services.explain import Explanation, Neighbour, explain
-from trending.services.figures import load_points, milliseconds, typed
+from trending.services.figures import load_points
 
 # What a person can do with a value: the word in the form, what it does, what is said afterwards.
 ACTIONS = {
@@ -246,25 +246,14 @@ def figure(request: HttpRequest, pk: int) -> JsonResponse:
     if series is None:
         raise ProblemError(Problem(404, "Unknown series", f"There is no series {pk}."))
     points = load_points([series])
-    blocks = blocks_of(points)
     name = f"{series.parameter.name} {series.detector}".strip()
+    middle = float(np.median(points.value)) if points.n else None
+    first = float(points.mjd[0]) if points.n else 0.0
     return JsonResponse(
         {
             "unit": series.parameter.unit,
             "parameter": series.parameter.name,
-            "datasets": [
-                {
-                    "name": name,
-                    "time": typed(milliseconds(points.mjd)),
-                    "value": typed(points.value),
-                    "result": points.result.tolist(),
-                    "lower": typed(points.lower),
-                    "upper": typed(points.upper),
-                    "average": float(np.median(points.value)) if points.n else None,
-                    "blocks": [blocks.get(int(row), "") for row in points.row],
-                    "block_url": reverse("block", args=["AB"]),
-                    "n": points.n,
-                }
-            ],
+            "datasets": [as_dataset(name, points, middle)],
+            "events": events_of([series], first, datetime_to_mjd(timezone.now())),
         }
     )
