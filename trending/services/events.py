@@ -104,15 +104,24 @@ class Proposal:
     before: Reference | None
     """The same of as many values before the event: what has changed."""
 
+    @property
+    def shift(self) -> float | None:
+        """How far the level has moved, in sigma of both; None where there is no scatter."""
+        if self.before is None or not self.reference.sigma:
+            return None
+        scatter = max(self.reference.sigma, self.before.sigma or 0.0)
+        return (self.reference.value - self.before.value) / scatter
+
 
 def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
-    """Propose references from the first `n` good values after an event, a line for each series.
+    """Propose references from the first `n` good values after an event: what moved most comes first.
 
     Good is what was neither hidden, rejected nor left out of statistics. Limits of before the event
     do not choose: after an intervention all of it may lie outside them. With fewer than three values
     there is no proposal.
     """
-    parameters = QC1Parameter.objects.filter(table__in=tables_of(event), rules__superseded_at=None)
+    ruled = ScoreRule.objects.open().values("parameter")
+    parameters = QC1Parameter.objects.filter(table__in=tables_of(event), pk__in=ruled)
     if event.parameter_id is not None:
         parameters = parameters.filter(pk=event.parameter_id)
     found = []
@@ -120,7 +129,6 @@ def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
         Series.objects.filter(parameter__in=parameters)
         .select_related("parameter__table", "setup")
         .order_by("parameter__table__name", "parameter__order", "setup__text", "detector")
-        .distinct()
     ):
         trend = read_trend([series.pk])
         good = np.isfinite(trend.value) & (trend.state == ValueState.CURRENT)
@@ -136,7 +144,7 @@ def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
                     reference, propose(before, event.mjd),
                 )
             )  # fmt: skip
-    return found
+    return sorted(found, key=lambda one: -abs(one.shift or 0.0))
 
 
 def reference_of(
