@@ -63,10 +63,10 @@ def load_rules(
         named.add((rule.key, rule.valid_from_mjd))
         before = of_folder.get((rule.key, rule.valid_from_mjd))
         known = standing.get(rule.key, [])
-        if before is not None and known and _is_same(before, rule):
+        gone = [one for one in known if _overlap(one, rule.valid_from_mjd, rule.valid_until_mjd)]
+        if before is not None and gone and _is_same(before, rule):
             continue
         parameter = parameters[rule.table, rule.parameter]
-        gone = [one for one in known if _overlap(one, rule.valid_from_mjd, rule.valid_until_mjd)]
         made = _create(parameter, rule.key, _fields(rule), RuleOrigin.FOLDER, at, gone)
         standing[rule.key] = [one for one in known if one not in gone] + [made]
     for one in (rule for versions in standing.values() for rule in versions):
@@ -206,6 +206,11 @@ def change_rule(
             raise RuleConflictError(
                 f"Version {rule.version} of {rule.key} judges nothing from that date on: another "
                 "version does. Change that one."
+            )
+        if valid_from_mjd is not None and valid_from_mjd < former.valid_from_mjd:
+            raise RuleConflictError(
+                f"Version {rule.version} of {rule.key} judges nothing before that date: leave it "
+                "empty, or change the version that does."
             )
         if valid_from_mjd is not None and valid_from_mjd > former.valid_from_mjd:
             _end(former, valid_from_mjd, author, reason, at)
