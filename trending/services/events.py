@@ -66,12 +66,17 @@ def declare(
 
 
 def withdraw(event: QualityEvent, *, author: str, reason: str, at: dt.datetime) -> None:
-    """Take an event back; it stays in the history, and its epoch is none any more."""
+    """Take an event back; it stays in the history, and its epoch is none any more.
+
+    References that were made from it end with it, and those of before go on.
+    """
     with transaction.atomic():
         at = take_tables(event.instrument.qc1_tables.all(), at)
         ended = QualityEvent.objects.open().filter(pk=event.pk)
         if not ended.update(superseded_at=at, ended_by=author, end_reason=reason):
             raise CorrectionError("This event has been taken back already.")
+        for one in ReferenceValue.objects.open().filter(event=event):
+            _take_back(one, at)
     _score_after(event, at)
 
 
@@ -112,7 +117,8 @@ def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
     do not choose: after an intervention all of it may lie outside them. With fewer than three values
     there is no proposal.
     """
-    parameters = QC1Parameter.objects.filter(table__in=tables_of(event), rules__superseded_at=None)
+    ruled = ScoreRule.objects.open().values("parameter")
+    parameters = QC1Parameter.objects.filter(table__in=tables_of(event), pk__in=ruled)
     if event.parameter_id is not None:
         parameters = parameters.filter(pk=event.parameter_id)
     found = []
@@ -137,6 +143,20 @@ def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
                 )
             )  # fmt: skip
     return found
+
+
+def _take_back(gone: ReferenceValue, at: dt.datetime) -> None:
+    """End a reference, and let the one it followed go on for its time."""
+    ReferenceValue.objects.filter(pk=gone.pk).update(superseded_at=at)
+    before = ReferenceValue.objects.open().filter(
+        parameter=gone.parameter, setup=gone.setup, detector=gone.detector,
+        valid_until_mjd=gone.valid_from_mjd,
+    ).first()  # fmt: skip
+    if before is None:
+        return
+    ReferenceValue.objects.filter(pk=before.pk).update(superseded_at=at)
+    before.pk, before.valid_until_mjd, before.recorded_at = None, gone.valid_until_mjd, at
+    before.save(force_insert=True)
 
 
 def reference_of(
