@@ -60,7 +60,9 @@ class Certification(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["block", "number"], name="certification_number_once"),
             models.CheckConstraint(
+                # The system certifies, and opens again what it had certified by a former score.
                 condition=Q(decision="AUTO", decided_by=None)
+                | Q(decision="REOPENED")
                 | (~Q(decision="AUTO") & Q(decided_by__isnull=False)),
                 name="certification_by_a_person_unless_automatic",
             ),

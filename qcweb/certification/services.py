@@ -116,6 +116,8 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
     somebody decides on that.
     """
     last = latest(block)
+    if last is not None and last.holds(block) and _was_too_quick(block, last):
+        last = _reopen(block, last, at)
     if last is not None and last.holds(block):
         # A run was cancelled, or an earlier one made the current one again: it was decided on.
         is_rejected = last.decision == Decision.REJECTED
@@ -135,6 +137,18 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
         is_certified=is_automatic,
     )
     return is_automatic
+
+
+def _was_too_quick(block: AssociationBlock, last: Certification) -> bool:
+    """Whether the system certified by a score that came out otherwise when it was scored again."""
+    return last.decision == Decision.AUTO and not evidence(block).is_green
+
+
+def _reopen(block: AssociationBlock, last: Certification, at: dt.datetime) -> Certification:
+    seen = evidence(block)
+    said = f"{seen.n_nok}/{seen.n_scored} NOK" if seen.n_scored else "no score"
+    comment = f"Scored again: {said}. It was certified by its former score."
+    return _write(block, Decision.REOPENED, None, comment, at, last, seen)
 
 
 def may_be_automatic(block: AssociationBlock, seen: Evidence | None = None) -> bool:

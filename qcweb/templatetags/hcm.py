@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from django import template
 from django.utils.html import format_html
@@ -50,13 +50,14 @@ def state(look: Look | None, css: str = "") -> SafeString:
 
 
 @register.filter
-def quantity(value: float | Literal[""] | None) -> str:
-    """Write a number with six significant digits and a real minus.
+def quantity(value: float | str | None) -> str:
+    """Write a number with six significant digits and a real minus; what is not there is a dash.
 
     >>> quantity(-0.000142), quantity(143.2234999), quantity(None), quantity(1000000.0)
     ('−0.000142', '143.223', '–', '1000000')
     """
-    if value is None or value == "":  # a page gives "" for what is not there at all
+    # A template has "" for what a value that is not there would have.
+    if value is None or isinstance(value, str):
         return "–"
     text = f"{value:.6g}"
     if "e" in text and 1e-4 <= abs(value) < 1e9:

@@ -42,7 +42,7 @@ def test_what_depends_on_the_database_passes_on_postgresql():
     with postgresql() as url:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-n", "0", "-k", f"not {NO_DATABASE}", *FILES],
-            env=kept | {"DATABASE_URL": url}, cwd=ROOT, capture_output=True, text=True, timeout=420,
+            env=kept | {"DATABASE_URL": url}, cwd=ROOT, capture_output=True, text=True, timeout=900,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout[-8000:]
     assert "database django.db.backends.postgresql" in done.stdout

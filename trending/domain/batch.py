@@ -7,7 +7,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .baseline import Baseline, BaselineKind, expect, repeats
+from .baseline import Baseline, BaselineKind
+from .expectation import expect, repeats
 from .judgements import NONE, Codes, Judgements, code
 from .limits import Method, MethodKind
 from .populations import (

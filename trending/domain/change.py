@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
+from .memory import noise
 from .statistics import MAD_TO_SIGMA, Values
 
 # Points looked at to either side of a step. More would see a bent drift as one.
@@ -26,9 +27,6 @@ CONFIDENCE = 0.99
 # A spike is taken out for the search if it lies farther than this from the median of seven.
 _SPIKE_SIGMA = 4.0
 _SPIKE_WIDTH = 7
-# Beyond, a series is a random walk, in which every step lasts.
-_MEMORIES = np.linspace(0.0, 0.98, 50)
-_LAGS = 8
 _MOST_STEPS = 50
 # A series that remembers shows its noise few times over: so many degrees of freedom (Student's t).
 _FREEDOM = 30
@@ -118,51 +116,25 @@ def _without_spikes(values: Values) -> Values:
     return np.where(off > _SPIKE_SIGMA * sigma, middle, values)
 
 
-def noise(values: Values) -> tuple[float, float]:
-    """Return the correlation of neighbours, and the sigma of what is new in each value.
-
-    From differences of values up to eight apart: steps and outliers touch only few of these, and a
-    drift is small in them. Their variance is 2 (1 - memory^n) of that of the series.
-    """
-    lags = np.arange(1, _LAGS + 1)
-    seen = np.array([_variance(values[n:] - values[:-n]) for n in lags])
-    if seen[0] == 0:
-        return 0.0, 0.0
-    shapes = 1 - _MEMORIES[:, None] ** lags
-    # The best variance for each memory, and how much of what is seen it leaves.
-    fitted = (shapes @ seen) / (shapes**2).sum(axis=1)
-    left = ((seen - fitted[:, None] * shapes) ** 2).sum(axis=1)
-    memory = float(_MEMORIES[np.argmin(left)])
-    return memory, math.sqrt(seen[0] * (1 + memory) / 2)
-
-
-def _variance(differences: Values) -> float:
-    """Return the mean square of what is within three robust sigma."""
-    size = np.abs(differences)
-    kept = size[size <= 3 * MAD_TO_SIGMA * np.median(size)]
-    return float(np.mean(kept**2))
-
-
 def _steps(values: Values, confidence: float) -> dict[int, tuple[float, float]]:
     """Return size and confidence of each step by its place, the largest taken away first."""
+    # Copies are gone, so that neighbours differ and there is noise.
     memory, sigma = noise(values)
-    if sigma == 0:
-        return {}
     left = _without_spikes(values)
     found: dict[int, tuple[float, float]] = {}
     for _ in range(_MOST_STEPS):
         sizes, errors = _fits(left, memory)
-        ratio = np.abs(sizes) / (sigma * errors)
-        # Where the series wanders more than its noise tells, a step must stand out from that.
-        ratio /= max(1.0, MAD_TO_SIGMA * float(np.median(ratio[np.isfinite(errors)])))
-        place = int(np.argmax(ratio))
-        sure = _confidence(float(ratio[place]), values.size)
-        if sure < confidence:
+        ratios = np.abs(sizes) / (sigma * errors)
+        place = int(np.argmax(ratios))
+        if _confidence(float(ratios[place]), values.size) < confidence:
             break
-        size, surest = found.get(place, (0.0, 0.0))
-        found[place] = (size + float(sizes[place]), max(sure, surest))
+        size, ratio = found.get(place, (0.0, 0.0))
+        found[place] = (size + float(sizes[place]), max(float(ratios[place]), ratio))
         left[place:] -= sizes[place]
-    return _lasting(found)
+    # Where what is left wanders more than the noise tells, a step must stand out from that.
+    spread = max(1.0, MAD_TO_SIGMA * float(np.median(ratios[np.isfinite(errors)])))
+    sure = {p: (size, _confidence(r / spread, values.size)) for p, (size, r) in found.items()}
+    return _lasting({p: one for p, one in sure.items() if one[1] >= confidence})
 
 
 def _lasting(found: dict[int, tuple[float, float]]) -> dict[int, tuple[float, float]]:

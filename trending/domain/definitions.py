@@ -3,12 +3,13 @@
 import datetime as dt
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipelines.domain.times import datetime_to_mjd
 from pipelines.domain.toml_reader import Section, read_toml
 
-from .baseline import FEWEST, BaselineKind
+from .baseline import Baseline, parse_baseline
 from .limits import LimitsError, parse_limits
 from .run_rules import parse_run_rule
 from .setups import canonical
@@ -22,9 +23,6 @@ CLASSES = ("KPI", "HC", "CAL", "ENG")
 EXTENSIONS = ("primary", "each")
 PLOT_AVERAGES = ("MEAN", "MEDIAN", "none")
 AVERAGES = ("MEAN", "MEDIAN", "REFERENCE", "none")
-BASELINES = ("", *(str(kind) for kind in BaselineKind))
-# An epoch ends at a pause of so many days unless the rule says otherwise; 0 is never.
-GAP_DAYS = 30.0
 # Columns every table has: no definition may use their names.
 BUILT_IN = frozenset(
     {"mjd_obs", "detector", "pro_catg", "night", "date_obs", "product", "pipeline", "from", "to",
@@ -98,17 +96,13 @@ class RuleDefinition:
     fallback: str
     clip_sigma: float | None
     warning: str
-    baseline: str
-    min_effect: float
-    gap_days: float | None
-    baseline_points: int
-    drop_repeats: bool
-    run_rules: list[str]
     is_hc: bool
     valid_from_mjd: float
     valid_until_mjd: float | None
     author: str
     reason: str
+    baseline: Baseline | None = None
+    run_rules: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -231,8 +225,6 @@ def parse_rules(file: str, source: str, tables: dict[str, TableDefinition]) -> l
 def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
     table, parameter, setup = _target(part, tables)
     valid_until = part.raw("valid_until")
-    baseline = part.one_of("baseline", BASELINES, "")
-    gap_days = part.number("gap_days", GAP_DAYS, low=0.0, high=36525) or None
     points = part.optional_number("window_points", low=2, high=100_000)
     rule = RuleDefinition(
         table=table,
@@ -247,17 +239,13 @@ def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
         fallback=_limits(part, "fallback", ""),
         clip_sigma=part.optional_number("clip_sigma", low=0.5, high=100),
         warning=_limits(part, "warning", ""),
-        baseline=baseline,
-        min_effect=part.number("min_effect", 0.0, low=0.0, high=1e300),
-        gap_days=gap_days if baseline else None,
-        baseline_points=int(part.number("baseline_points", 9, low=FEWEST, high=999)),
-        drop_repeats=part.flag("drop_repeats", default=True),
-        run_rules=_run_rules(part),
         is_hc=part.flag("hc"),
         valid_from_mjd=_mjd(part, "valid_from", part.raw("valid_from", dt.date(1990, 1, 1))),
         valid_until_mjd=_mjd(part, "valid_until", valid_until) if valid_until else None,
         author=part.text("author", "instrument folder", longest=150),
         reason=part.text("reason", longest=PROSE),
+        baseline=_baseline(part),
+        run_rules=_run_rules(part),
     )
     if rule.valid_until_mjd is not None and rule.valid_until_mjd <= rule.valid_from_mjd:
         raise part.error("valid_until", "valid_until is not after valid_from")
@@ -265,16 +253,6 @@ def _rule(part: Section, tables: dict[str, TableDefinition]) -> RuleDefinition:
         raise part.error("setup", "table, parameter, setup and detector are too long together")
     part.done()
     return rule
-
-
-def _run_rules(part: Section) -> list[str]:
-    names = part.texts("run_rules", [])
-    for name in names:
-        try:
-            parse_run_rule(name)
-        except LimitsError as error:
-            raise part.error("run_rules", f"run_rules = {name!r}: {error}") from error
-    return names
 
 
 def _refuse_overlaps(parts: list[Section], rules: list[RuleDefinition]) -> None:
@@ -301,13 +279,33 @@ def _target(part: Section, tables: dict[str, TableDefinition]) -> tuple[str, str
 
 
 def _limits(part: Section, key: str, default: object) -> str:
+    return _read(part, key, parse_limits, default)
+
+
+def _read(part: Section, key: str, parse: Callable[[str], object], default: object = "") -> str:
+    """Return a text in the spelling of what it is read as, empty if there is none."""
     text = part.text(key, default)
     if not text:
         return ""
     try:
-        return str(parse_limits(text))
+        return str(parse(text))
     except LimitsError as error:
         raise part.error(key, f"{key} = {text!r}: {error}") from error
+
+
+def _baseline(part: Section) -> Baseline | None:
+    text = _read(part, "baseline", parse_baseline)
+    return parse_baseline(text) if text else None
+
+
+def _run_rules(part: Section) -> list[str]:
+    found = []
+    for text in part.texts("run_rules", []):
+        try:
+            found.append(str(parse_run_rule(text)))
+        except LimitsError as error:
+            raise part.error_at("run_rules", text, f"run_rules: {error}") from error
+    return found
 
 
 def _mjd(part: Section, key: str, value: object) -> float:

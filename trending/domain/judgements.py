@@ -92,9 +92,10 @@ class Judgements:
         """Return how far the values judged lie from what was expected, in sigma.
 
         NaN where nothing was expected, where there is no scatter to measure by, and where the value
-        is missing.
+        is missing or a copy of the one before.
         """
-        known = np.isfinite(values) & (self.reason != code(GreyReason.MISSING)) & (self.sigma > 0)
+        known = np.isfinite(values) & (self.reason != code(GreyReason.MISSING)) & ~self.repeated
+        known &= self.sigma > 0
         off = unknown(len(self))
         off[known] = (values[known] - self.average[known]) / self.sigma[known]
         return off

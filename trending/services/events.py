@@ -109,9 +109,17 @@ class Proposal:
     before: Reference | None
     """The same of as many values before the event: what has changed."""
 
+    @property
+    def shift(self) -> float | None:
+        """How far the level has moved, in sigma of both; None where there is no scatter."""
+        if self.before is None or not self.reference.sigma:
+            return None
+        scatter = max(self.reference.sigma, self.before.sigma or 0.0)
+        return (self.reference.value - self.before.value) / scatter
+
 
 def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
-    """Propose references from the first `n` good values after an event, a line for each series.
+    """Propose references from the first `n` good values after an event: what moved most comes first.
 
     Good is what was neither hidden, rejected nor left out of statistics. Limits of before the event
     do not choose: after an intervention all of it may lie outside them. With fewer than three values
@@ -126,7 +134,6 @@ def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
         Series.objects.filter(parameter__in=parameters)
         .select_related("parameter__table", "setup")
         .order_by("parameter__table__name", "parameter__order", "setup__text", "detector")
-        .distinct()
     ):
         trend = read_trend([series.pk])
         good = np.isfinite(trend.value) & (trend.state == ValueState.CURRENT)
@@ -142,7 +149,7 @@ def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
                     reference, propose(before, event.mjd),
                 )
             )  # fmt: skip
-    return found
+    return sorted(found, key=lambda one: -abs(one.shift or 0.0))
 
 
 def _take_back(gone: ReferenceValue, at: dt.datetime) -> None:

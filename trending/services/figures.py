@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from django.db.models import F
 
-from trending.models import STANDING, Dataset, QC1Value, Score, ScoreRule, Series
+from trending.models import STANDING, Dataset, QC1Value, Score, ScoreRule, Series, ValueState
 
 from .health import matches
 
@@ -27,6 +27,8 @@ class Points:
     row: Array
     lower: Array
     upper: Array
+    warning: Array  # within the limits, beyond the tighter ones
+    excluded: Array  # left out of statistics by a person
     is_simulated: bool
 
     @property
@@ -35,7 +37,9 @@ class Points:
 
 
 def find_series(dataset: Dataset) -> list[Series]:
-    candidates = Series.objects.filter(parameter=dataset.parameter).select_related("setup")
+    candidates = Series.objects.filter(parameter=dataset.parameter).select_related(
+        "setup", "parameter"
+    )
     return [series for series in candidates if matches(dataset, series)]
 
 
@@ -50,17 +54,17 @@ def load_points(
         values = values.filter(mjd_obs__lte=mjd_to)
     found = list(
         values.order_by("mjd_obs").values_list(
-            "mjd_obs", "value", "score_result", "row_id", "series_id"
+            "mjd_obs", "value", "score_result", "row_id", "series_id", "state"
         )
     )
     limits = {
-        (one, row): (lower, upper)
-        for one, row, lower, upper in Score.objects.filter(
+        (one, row): (lower, upper, is_warning)
+        for one, row, lower, upper, is_warning in Score.objects.filter(
             series__in=series, is_current=True, row__mjd_obs__gte=found[0][0] if found else 0
-        ).values_list("series_id", "row_id", "lower", "upper")
+        ).values_list("series_id", "row_id", "lower", "upper", "is_warning")
     }
-    nothing = (None, None)
-    bounds = [limits.get((one, row), nothing) for _, _, _, row, one in found]
+    nothing = (None, None, False)
+    bounds = [limits.get((one, row), nothing) for _, _, _, row, one, _ in found]
     return Points(
         mjd=np.array([one[0] for one in found], dtype=float),
         value=np.array([one[1] for one in found], dtype=float),
@@ -68,6 +72,8 @@ def load_points(
         row=np.array([one[3] for one in found], dtype=np.int64),
         lower=np.array([np.nan if one[0] is None else one[0] for one in bounds], dtype=float),
         upper=np.array([np.nan if one[1] is None else one[1] for one in bounds], dtype=float),
+        warning=np.array([one[2] for one in bounds], dtype=bool),
+        excluded=np.array([one[5] == ValueState.EXCLUDED for one in found], dtype=bool),
         is_simulated=_any_simulated(series),
     )
 

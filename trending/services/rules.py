@@ -28,16 +28,17 @@ FIELDS = (
     "warning", "baseline", "min_effect", "gap_days", "baseline_points", "drop_repeats",
     "run_rules", "is_hc",
 )  # fmt: skip
+_OF_BASELINE = ("baseline", "min_effect", "gap_days", "baseline_points", "drop_repeats")
 _VALIDITY = ("setup", "detector", "valid_from_mjd", "valid_until_mjd")
 # Copied from the former version where a change does not say otherwise.
 _COPIED = (*FIELDS, "setup", "detector")
 
 
 class RuleConflictError(Exception):
-    """Somebody else has changed the rule meanwhile."""
+    """Another version is in force, or there is none; the message says what to do."""
 
 
-class RuleDateError(ValueError):
+class RuleDateError(RuleConflictError):
     """A version cannot begin at the date asked for; the message says when it can."""
 
 
@@ -84,7 +85,16 @@ def _is_same(stored: ScoreRule, rule: RuleDefinition) -> bool:
 
 
 def _fields(rule: RuleDefinition) -> dict[str, Any]:
-    return {name: getattr(rule, name) for name in (*FIELDS, *_VALIDITY, "author", "reason")}
+    plain = (name for name in FIELDS if name not in _OF_BASELINE)
+    fields = {name: getattr(rule, name) for name in (*plain, *_VALIDITY, "author", "reason")}
+    found = rule.baseline
+    return fields | {
+        "baseline": str(found.kind) if found else "",
+        "min_effect": found.min_effect if found else 0.0,
+        "gap_days": found.gap_days if found else None,
+        "baseline_points": found.points if found else 9,
+        "drop_repeats": found.drop_repeats if found else True,
+    }
 
 
 def _overlap(rule: ScoreRule, start: float, until: float | None) -> bool:

@@ -62,12 +62,9 @@ def _rules(instrument: Instrument) -> Iterator[Odd]:
         .select_related("parameter__table")
     )
     series = list(
-        Series.objects.filter(
-            parameter__table__instrument=instrument, parameter__rules__superseded_at=None
+        Series.objects.filter(parameter__in=rules.values("parameter")).select_related(
+            "parameter__table", "setup"
         )
-        .filter(parameter__rules__isnull=False)
-        .select_related("parameter__table", "setup")
-        .distinct()
     )
     for rule in rules:
         if not any(_is_for(rule, one) for one in series):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 
-from pipelines.models import AssociationBlock
+from pipelines.models import AssociationBlock, NextStep, ProcessStatus
 from trending.domain.aggregate import tally
 from trending.domain.scoring import GreyReason, ScoreResult
 from trending.models import (
@@ -19,6 +19,7 @@ from trending.models import (
     ScoreAct,
     ScoreRule,
     Series,
+    ValueState,
 )
 
 from .bulk import insert, set_results
@@ -45,6 +46,13 @@ def score_rows(row_ids: Sequence[int], at: dt.datetime, *, are_new: bool = False
     are_new
         The rows were made just now: they have no scores yet, and nobody has said anything of them.
     """
+    if not are_new:
+        # What is out of the pool keeps the score it was decided by.
+        row_ids = list(
+            QC1Row.objects.filter(pk__in=row_ids)
+            .exclude(state=ValueState.REJECTED)
+            .values_list("pk", flat=True)
+        )
     if not row_ids:
         return []
     wanted, spans = _wanted(row_ids)
@@ -197,15 +205,43 @@ def sum_up(block: AssociationBlock, scores: Sequence[Score], at: dt.datetime) ->
 
 
 def sum_up_blocks(rows: Iterable[int], at: dt.datetime) -> list[AssociationBlock]:
-    """Bring the scores of the blocks whose rows were scored again up to date; return them."""
-    blocks = list(
-        AssociationBlock.objects.filter(
-            current_attempt__qc1_rows__in=list(rows), current_attempt__qc1_rows__is_current=True
-        ).distinct()
+    """Bring the scores of the blocks whose rows were scored again up to date.
+
+    Returns
+    -------
+    list
+        The blocks whose score has changed. What was certified by the former one is looked at anew.
+    """
+    attempts = QC1Row.objects.filter(pk__in=list(rows), is_current=True).exclude(
+        state=ValueState.REJECTED
     )
+    blocks = list(
+        AssociationBlock.objects.filter(current_attempt__in=attempts.values("attempt")).distinct()
+    )
+    changed = []
     for block in blocks:
         scores = Score.objects.filter(
             row__attempt=block.current_attempt_id, row__is_current=True, is_current=True
         ).select_related("series__parameter")
-        sum_up(block, list(scores), at)
-    return blocks
+        if sum_up(block, list(scores), at).recorded_at == at:
+            changed.append(block)
+    _reconsider(changed, at)
+    return changed
+
+
+def _reconsider(blocks: Sequence[AssociationBlock], at: dt.datetime) -> None:
+    """Let blocks whose score has changed be certified by it again, or be seen by a person."""
+    # One that somebody is deciding on just now is left to them; to wait could be to wait for ever.
+    free = (
+        AssociationBlock.objects.filter(
+            pk__in=[one.pk for one in blocks],
+            next_step=NextStep.REST,
+            process_status=ProcessStatus.SUCCESSFUL,
+        )
+        .order_by("pk")
+        .select_for_update(of=("self",), no_key=True, skip_locked=True)
+    )
+    keys = list(free.values_list("pk", flat=True))
+    AssociationBlock.objects.filter(pk__in=keys).update(
+        next_step=NextStep.CERTIFY, next_try_at=None, changed_at=at
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trending.domain.change import Change, last_change
+from trending.domain.memory import independent
 from trending.domain.run_rules import Signal, signals
 from trending.models import QC1Row, Series
 
@@ -37,7 +38,8 @@ class Since:
 def run_signals(series: Series) -> list[RunSignal]:
     """Return what the run rules of a series find in its newest values, the newest first.
 
-    They look at residuals: how far each value lies from what its rule expects, in its sigma.
+    They look at residuals: how far each value lies from what its rule expects, in its sigma, without
+    what it merely remembers of the values before it.
     """
     facts = Facts([series])
     versions = facts.rules_for(series)
@@ -50,7 +52,7 @@ def run_signals(series: Series) -> list[RunSignal]:
         if judged.version is None or not judged.version.rule.run_rules:
             continue
         first = max(0, len(judged.judgements) - NEWEST)
-        residuals = judged.judgements.residuals(judged.value)[first:]
+        residuals = independent(judged.judgements.residuals(judged.value)[first:])
         for signal in signals(residuals, judged.version.rule.run_rules):
             start, end = first + signal.first, first + signal.last
             found.append(

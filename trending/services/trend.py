@@ -94,7 +94,11 @@ def _copied(ids: Sequence[int], bounds: tuple[float, float], states: Sequence[in
         "TO STDOUT (FORMAT BINARY)"
     )
     raw = connection.connection.cursor()
-    with raw, raw.copy(query, [list(ids), *bounds, list(states)]) as copy:
+    with (
+        connection.wrap_database_errors,
+        raw,
+        raw.copy(query, [list(ids), *bounds, list(states)]) as copy,
+    ):
         content = b"".join(bytes(piece) for piece in copy)
     (extension,) = struct.unpack_from("!i", content, _HEAD - 4)
     body = memoryview(content)[_HEAD + extension : len(content) - _END]

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone
 
 from pipelines.domain.times import datetime_to_mjd
 from qcweb.problems import Problem, ProblemError
 from qcweb.web import looks
 from qcweb.web.looks import Look
+from qcweb.web.plots import as_dataset, events_of
+from trending.domain.aggregate import Node, State
 from trending.models import Dataset, Panel, QC1Row, Report, ScoreRule
 from trending.services import figures
-from trending.services.figures import Points, find_series, load_points, milliseconds, typed
+from trending.services.figures import Points, find_series, load_points
 from trending.services.health import (
     CURRENT_DAYS,
     LastValue,
@@ -25,6 +26,7 @@ from trending.services.health import (
     matches,
     report_states,
 )
+from trending.services.standing import health_tree
 
 RANGES: dict[str, float | None] = {"90": 90.0, "365": 365.0, "all": None}
 # How many scores the squares of a panel show.
@@ -63,7 +65,7 @@ class PanelView:
 
 def reports(request: HttpRequest) -> HttpResponse:
     found = Report.objects.select_related("instrument", "group").prefetch_related(
-        "panels__datasets"
+        "panels__datasets__parameter"
     )
     states = report_states(found)
     by_instrument: dict[str, list[Any]] = {}
@@ -71,7 +73,25 @@ def reports(request: HttpRequest) -> HttpResponse:
     for state in states:
         line = (state.report, _state_look(state, at))
         by_instrument.setdefault(state.report.instrument.name, []).append(line)
-    return render(request, "reports.html", {"instruments": by_instrument})
+    trees = {node.name: _tree_view(node) for node in health_tree(found, at)}
+    instruments = {name: (trees.get(name), lines) for name, lines in by_instrument.items()}
+    return render(request, "reports.html", {"instruments": instruments})
+
+
+@dataclass(frozen=True)
+class TreeView:
+    """How an instrument stands, and the way down to what to look at first."""
+
+    look: Look
+    path: str
+
+
+def _tree_view(node: Node) -> TreeView:
+    look = looks.tally(node.tally.n_nok, node.tally.n_scored)
+    if node.state == State.GREY:
+        look = looks.NO_DATA
+    path = " › ".join(one.name for one in node.worst_path) if node.state == State.NOK else ""
+    return TreeView(look, path)
 
 
 def _state_look(state: ReportState, at: dt.datetime) -> Look:
@@ -235,37 +255,25 @@ def figure(request: HttpRequest, instrument: str, name: str, number: int) -> Jso
             Problem(404, "Unknown panel", f"The report has panels 1 to {len(panels)}.",
                     where="number")
         )  # fmt: skip
-    since = _since(_range(request), timezone.now())
+    at = timezone.now()
+    since = _since(_range(request), at)
     datasets = list(panels[number - 1].datasets.all())
+    drawn = [(one, find_series(one)) for one in datasets]
+    sets = [(one, load_points(series, since)) for one, series in drawn]
+    first = min((float(points.mjd[0]) for _, points in sets if points.n), default=0.0)
+    every = [one for _, series in drawn for one in series]
     return JsonResponse(
         {
             "unit": datasets[0].parameter.unit if datasets else "",
             "parameter": datasets[0].parameter.name if datasets else "",
-            "datasets": [_traces(dataset, since) for dataset in datasets],
+            "datasets": [
+                as_dataset(
+                    f"{one.parameter.name} {one.detector}".strip(),
+                    points,
+                    average(points, one.average),
+                )
+                for one, points in sets
+            ],
+            "events": events_of(every, since or first, datetime_to_mjd(at)),
         }
     )
-
-
-def _traces(dataset: Dataset, since: float | None) -> dict[str, Any]:
-    points = load_points(find_series(dataset), since)
-    blocks = blocks_of(points)
-    return {
-        "name": f"{dataset.parameter.name} {dataset.detector}".strip(),
-        "time": typed(milliseconds(points.mjd)),
-        "value": typed(points.value),
-        "result": points.result.tolist(),
-        "lower": typed(points.lower),
-        "upper": typed(points.upper),
-        "average": average(points, dataset.average),
-        # Address of each point's block; empty where the value was imported.
-        "blocks": [blocks.get(int(row), "") for row in points.row],
-        "block_url": reverse("block", args=["AB"]),
-        "n": points.n,
-    }
-
-
-def blocks_of(points: Points) -> dict[int, str]:
-    rows = QC1Row.objects.filter(
-        pk__in=[int(row) for row in points.row], attempt__isnull=False
-    ).values_list("pk", "attempt__block__ab_name")
-    return dict(rows)

@@ -13,14 +13,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from pipelines.domain.times import datetime_to_mjd
 from pipelines.models import AssociationBlock
 from qcweb.certification.models import Certification
 from qcweb.problems import Problem, ProblemError
 from qcweb.web import looks
 from qcweb.web.looks import Look
+from qcweb.web.plots import as_dataset, events_of
 from qcweb.web.views.blocks import find_block
 from qcweb.web.views.people import keep_typed, person
-from qcweb.web.views.reports import blocks_of
 from trending.models import (
     ActKind,
     Mark,
@@ -35,7 +36,7 @@ from trending.models import (
 from trending.services import corrections, signals
 from trending.services.corrections import CorrectionError
 from trending.services.explain import Explanation, Neighbour, explain
-from trending.services.figures import load_points, milliseconds, typed
+from trending.services.figures import load_points
 
 # What a person can do with a value: the word in the form, what it does, what is said afterwards.
 ACTIONS = {
@@ -293,29 +294,18 @@ def figure(request: HttpRequest, pk: int) -> JsonResponse:
     if series is None:
         raise ProblemError(Problem(404, "Unknown series", f"There is no series {pk}."))
     points = load_points([series])
-    blocks = blocks_of(points)
     name = f"{series.parameter.name} {series.detector}".strip()
+    middle = float(np.median(points.value)) if points.n else None
+    first = float(points.mjd[0]) if points.n else 0.0
+    names = series.parameter.table.name, series.parameter.name
     return JsonResponse(
         {
             "unit": series.parameter.unit,
             "parameter": series.parameter.name,
             "datasets": [
-                {
-                    "name": name,
-                    "time": typed(milliseconds(points.mjd)),
-                    "value": typed(points.value),
-                    "result": points.result.tolist(),
-                    "lower": typed(points.lower),
-                    "upper": typed(points.upper),
-                    "average": float(np.median(points.value)) if points.n else None,
-                    "rows": points.row.tolist(),
-                    "row_url": reverse(
-                        "value", args=[series.parameter.table.name, series.parameter.name, 0]
-                    ),
-                    "blocks": [blocks.get(int(row), "") for row in points.row],
-                    "block_url": reverse("block", args=["AB"]),
-                    "n": points.n,
-                }
+                as_dataset(name, points, middle)
+                | {"rows": points.row.tolist(), "row_url": reverse("value", args=[*names, 0])}
             ],
+            "events": events_of([series], first, datetime_to_mjd(timezone.now())),
         }
     )

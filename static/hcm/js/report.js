@@ -43,6 +43,7 @@
     });
     const point = { ...theme.point, marker: { ...theme.point.marker, symbol: symbols[n % 4], color: plotTheme.colour(`plot-${(n % 4) + 1}`) } };
     const grey = { mode: "markers", marker: { size: 6, symbol: "circle-open", color: plotTheme.colour("mute") } };
+    const [warned, out] = [new Set(set.warning), new Set(set.excluded)];
     const aliens = pick(isAlien);
     const alien = make(aliens, theme.alien, {
       text: aliens.map((i) => `${quantity(set.value[i])}  `), textfont: { color: plotTheme.colour("nok"), size: 11 }, textposition: "middle left",
@@ -51,7 +52,9 @@
     alien.marker = { ...alien.marker, symbol: aliens.map((i) => (set.value[i] > top ? "triangle-up" : "triangle-down")) };
     const newest = set.time.length ? night(set.time[set.time.length - 1]) : null;
     return [
-      make(pick((i) => set.result[i] === 0 && !isAlien(i)), point),
+      make(pick((i) => set.result[i] === 0 && !isAlien(i) && !out.has(i)), point),
+      make(pick((i) => warned.has(i) && !isAlien(i)), theme.warning, { hovertemplate: undefined }),
+      make(pick((i) => out.has(i) && !isAlien(i)), theme.hidden),
       make(pick((i) => set.result[i] < 0 && !isAlien(i)), grey),
       make(pick((i) => set.result[i] === 1 && !isAlien(i)), theme.outlier),
       alien,
@@ -82,8 +85,15 @@
       x: 1, y: 1, xanchor: "right", yanchor: "bottom", font: { size: 11, color: plotTheme.colour("act") },
     }];
   };
+  // What happened to the instrument: a line with its title, which is text and no markup.
+  const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const titles = (events) => events.map((event) => ({
+    text: plain(event.title.length > 32 ? `${event.title.slice(0, 31)}…` : event.title), hovertext: plain(event.title),
+    x: event.time, y: 1, xref: "x", yref: "paper", xanchor: "left", yanchor: "top", showarrow: false, textangle: -90,
+    font: { size: 10, color: plotTheme.colour("human") },
+  }));
   const paint = (el) => {
-    const { sets, unit } = el.figure;
+    const { sets, unit, events } = el.figure;
     const here = el.dataset.row ? sets[0].time[sets[0].rows.indexOf(Number(el.dataset.row))] : undefined;
     const axis = range(sets);
     const data = sets.flatMap((set, i) => [...limitLines(set, sets.length === 1), ...traces(set, i, unit, axis || [0, 1])]);
@@ -92,8 +102,9 @@
       shapes: [
         ...sets.filter((set) => set.average !== null).map((set) => plotTheme.shapes.average(set.average)),
         ...(here ? [{ type: "line", xref: "x", yref: "paper", x0: here, x1: here, y0: 0, y1: 1, line: { color: plotTheme.colour("act"), width: 1, dash: "dot" } }] : []),
+        ...events.map((event) => plotTheme.shapes.event(event.time, event.time)),
       ],
-      xaxis: { type: "date", visible: Boolean(axis) }, yaxis: { title: { text: unit, standoff: 6 }, range: axis, visible: Boolean(axis) }, annotations: notes(sets, here),
+      xaxis: { type: "date", visible: Boolean(axis) }, yaxis: { title: { text: unit, standoff: 6 }, range: axis, visible: Boolean(axis) }, annotations: [...notes(sets, here), ...titles(events)],
     };
     window.Plotly.react(el, data, layout, plotTheme.config);
     const outside = axis ? sets.flatMap((set) => set.value).filter((v) => v < axis[0] || v > axis[1]).length : 0;

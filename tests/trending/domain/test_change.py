@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.trending.domain.test_scoring_table import table
-from trending.domain.change import changes, last_change, noise
+from trending.domain import change
+from trending.domain.change import changes, last_change
+from trending.domain.memory import noise
 from trending.domain.simulated import SeriesKind, simulate
 
 SEEDS = range(1000, 1060)
@@ -45,6 +47,21 @@ def test_outliers_are_no_change():
     values = white()
     values[[30, 31, 90, 150]] += [30, -20, 50, -40]
     assert changes(TIMES, values) == []
+
+
+def test_there_and_soon_back_is_no_change():
+    values = white()
+    values[100:104] += 20
+    assert changes(TIMES, values) == []
+    values[100:120] += 20
+    assert [one.index for one in changes(TIMES, values)] == pytest.approx([100, 120], abs=4)
+
+
+def test_the_search_for_changes_comes_to_an_end(monkeypatch):
+    values = white() + 20 * (np.arange(200) // 50 % 2)
+    assert [one.index for one in changes(TIMES, values)] == pytest.approx([50, 100, 150], abs=1)
+    monkeypatch.setattr(change, "_MOST_STEPS", 2)
+    assert len(changes(TIMES, values)) == 2
 
 
 def test_five_values_at_a_new_level_are_enough_and_three_are_not():

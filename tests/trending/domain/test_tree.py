@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tests.trending.domain.test_scoring_table import state, table, tallies
 from trending.domain.aggregate import Level, Node, State, Tally, current, total
@@ -56,6 +56,7 @@ def test_every_small_tree_is_red_if_a_leaf_is_and_never_green_without_data(shape
         check(build(shape, iter(kinds), depth))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(LEAVES) - 1), min_size=12, max_size=12))
 def test_a_whole_night_keeps_to_it_too(kinds):
     check(build([[[[[2], [1, 1]], [[0]]], [[[3]]]], [[[[2, 3]]]]], iter(kinds), 6))
