@@ -175,11 +175,15 @@ def _changes(versions: Sequence[ScoreRule]) -> dict[int, list[str]]:
     for one, before in itertools.pairwise(versions):
         now, then = as_typed(one), as_typed(before)
         changes[one.pk] = [
-            f"{RuleForm.base_fields[name].label or name}: {_word(then[name])} → {_word(now[name])}"
+            f"{_label(name)}: {_word(then[name])} → {_word(now[name])}"
             for name in now
             if now[name] != then[name]
         ]
     return changes
+
+
+def _label(name: str) -> str:
+    return str(RuleForm.base_fields[name].label or name.capitalize())
 
 
 def _word(value: object) -> str:
