@@ -120,7 +120,7 @@ def _page(
             "row": found,
             "said": said,
             "look": _look(said),
-            "since": signals.since_when(series),
+            "since": signals.since_when(series, found.mjd_obs),
             "run_signals": signals.run_signals(series)[:5],
             "neighbours": _neighbours([*said.same_parameter, *said.same_place]),
             "cases": _cases(said),

@@ -55,6 +55,11 @@ def test_a_step_is_dated_and_leads_to_its_first_value(history):
     assert "the level changed by" in page.text
     since = next(one for one in page.all("a") if one.text == "value after it")
     assert since.attributes["href"] == history.address("struct_y", 45)
+    assert "more than 99 % sure" in page.text
+
+
+def test_a_value_before_the_step_is_not_told_of_it(history):
+    assert "no lasting change before it" in open_page(history, "struct_y", 30).text
 
 
 def test_a_value_without_a_rule_says_so(history):
