@@ -48,7 +48,7 @@ def associate_blocks(
     """
     with transaction.atomic():
         # First the instrument, then blocks: the order in which everybody takes them.
-        Instrument.objects.select_for_update().get(pk=instrument.pk)
+        Instrument.objects.select_for_update(no_key=True).get(pk=instrument.pk)
         waiting = _waiting(instrument, nights, fresh)
         return _associate_all(instrument, waiting, at) if waiting else []
 
@@ -87,7 +87,7 @@ def _associate_all(
 def reassociate(block: AssociationBlock, at: dt.datetime) -> bool:
     """Choose again for one block whose calibration is gone; False when there is no better one."""
     with transaction.atomic():
-        Instrument.objects.select_for_update().get(pk=block.instrument_id)
+        Instrument.objects.select_for_update(no_key=True).get(pk=block.instrument_id)
         fresh = (
             AssociationBlock.objects.select_for_update(of=("self",), no_key=True)
             .select_related("rule_set", "instrument")

@@ -93,7 +93,7 @@ def holds_hidden(block: AssociationBlock) -> bool:
 def _change(frame: RawFile, fields: dict[str, object]) -> None:
     is_hiding = fields["hidden_at"] is not None
     # First the instrument, then its frames: the order in which a night is organised.
-    Instrument.objects.select_for_update().get(pk=frame.instrument_id)
+    Instrument.objects.select_for_update(no_key=True).get(pk=frame.instrument_id)
     changed = RawFile.objects.filter(pk=frame.pk, hidden_at__isnull=is_hiding).update(
         **fields, organised_at=None
     )

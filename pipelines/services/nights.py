@@ -161,7 +161,7 @@ def is_calibrated(instrument: Instrument, night: dt.date, at: dt.datetime) -> bo
 
 def _lock(instrument: Instrument) -> None:
     # Two people who close at once: the second one reads what the first has written.
-    Instrument.objects.select_for_update().get(pk=instrument.pk)
+    Instrument.objects.select_for_update(no_key=True).get(pk=instrument.pk)
 
 
 def _add(

@@ -63,7 +63,7 @@ def organise_nights(nights: Iterable[tuple[int, dt.date]], at: dt.datetime) -> O
     for instrument_id, ones in by_instrument.items():
         with transaction.atomic():
             # One organiser an instrument at a time: a second one waits here.
-            instrument = Instrument.objects.select_for_update().get(pk=instrument_id)
+            instrument = Instrument.objects.select_for_update(no_key=True).get(pk=instrument_id)
             fresh = RawFile.objects.filter(
                 instrument=instrument, night__in=ones, organised_at=None, recorded_at__lte=at
             )

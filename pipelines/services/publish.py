@@ -29,7 +29,7 @@ def offer_products(attempt: Attempt, at: dt.datetime) -> list[int]:
     made = [_offered(product, rules) for product in attempt.products.order_by("pk")]
     with transaction.atomic():
         # First the instrument, then blocks: the order in which a night is organised.
-        instrument = Instrument.objects.select_for_update().get(pk=block.instrument_id)
+        instrument = Instrument.objects.select_for_update(no_key=True).get(pk=block.instrument_id)
         AssociationBlock.objects.filter(pk=block.pk, current_attempt=attempt).update(
             virtual_products=made
         )

@@ -207,7 +207,7 @@ def _hold_still(block: AssociationBlock) -> None:
 
     Before any block is touched: whoever associates takes the instrument first, then its blocks.
     """
-    Instrument.objects.select_for_update().get(pk=block.instrument_id)
+    Instrument.objects.select_for_update(no_key=True).get(pk=block.instrument_id)
 
 
 def users_of(block: AssociationBlock) -> list[AssociationBlock]:

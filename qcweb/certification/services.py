@@ -124,6 +124,7 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
         note_decision(
             block, at, is_open=False, is_rejected=is_rejected, is_certified=not is_rejected
         )
+        _mark(block, last, at)
         return False
     seen = evidence(block)
     is_automatic = may_be_automatic(block, seen)
@@ -205,7 +206,9 @@ def decide(
     with transaction.atomic():
         block = _locked(block, seen_attempt, seen_result)
         _check_ready(block, decision, comment)
-        return _decide(block, decision, by, comment, seen, at)
+        entry = _decide(block, decision, by, comment, seen, at)
+        _mark(block, entry, at)
+        return entry
 
 
 def _locked(
@@ -213,7 +216,7 @@ def _locked(
 ) -> AssociationBlock:
     """Return the block as it is now, and keep it so until the decision is written."""
     now = (
-        AssociationBlock.objects.select_for_update(of=("self",))
+        AssociationBlock.objects.select_for_update(of=("self",), no_key=True)
         .select_related("instrument", "current_attempt")
         .get(pk=block.pk)
     )
@@ -257,7 +260,7 @@ def take_back(
     """
     with transaction.atomic():
         # First the instrument, then blocks: the order in which a night is organised.
-        Instrument.objects.select_for_update().get(pk=block.instrument_id)
+        Instrument.objects.select_for_update(no_key=True).get(pk=block.instrument_id)
         block = _locked(block, None)
         if standing(block) is None:
             raise CertificationError("There is no decision to take back.")
@@ -265,7 +268,20 @@ def take_back(
         entry = _decide(block, Decision.REOPENED, by, comment.strip(), seen, at)
         if was_rejected:
             organise_nights([(block.instrument_id, block.night)], at)
+        # Tables come last, for everybody: after instruments and blocks.
+        _mark(block, entry, at)
         return entry
+
+
+def _mark(block: AssociationBlock, entry: Certification, at: dt.datetime) -> None:
+    """Let the values of a block follow the decision on it."""
+    mark_rejected(
+        block,
+        rejected=entry.decision == Decision.REJECTED,
+        author=entry.decided_by.get_username() if entry.decided_by else "the system",
+        reason=entry.comment,
+        at=at,
+    )
 
 
 def _decide(
@@ -290,7 +306,6 @@ def _decide(
                 is_rejected=rejected,
                 is_certified=decision == Decision.ACCEPTED,
             )
-            mark_rejected(block, rejected=rejected, author=by.get_username(), reason=comment, at=at)
     except IntegrityError as error:
         # Both read the same last number; the database took the faster one.
         now = latest(block)

@@ -61,9 +61,8 @@ def mark(
         There is no reason, or a row is not a current one.
     """
     _needs_reason(reason)
-    rows = _current(row_ids)
     with transaction.atomic():
-        at = take_tables({row.table_id for row in rows}, at)
+        rows, at = _taken(row_ids, at)
         standing = Mark.objects.open().filter(row__in=rows, kind=kind, series=series)
         marked = set(standing.values_list("row_id", flat=True))
         made = Mark.objects.bulk_create(
@@ -77,6 +76,11 @@ def mark(
 
 def unmark(marks: Iterable[Mark], *, author: str, reason: str, at: dt.datetime) -> None:
     """Take marks back; they stay in the history with who ended them and why."""
+    _needs_reason(reason)
+    _unmark(marks, author, reason, at)
+
+
+def _unmark(marks: Iterable[Mark], author: str, reason: str, at: dt.datetime) -> None:
     open_ones = list(
         Mark.objects.open().filter(pk__in=[one.pk for one in marks]).select_related("row")
     )
@@ -101,37 +105,48 @@ def mark_rejected(
         mark(rows.values_list("pk", flat=True), MarkKind.REJECTED,
              author=author, reason=reason, at=at)  # fmt: skip
     elif standing.exists():
-        unmark(standing, author=author, reason=reason, at=at)
+        _unmark(standing, author, reason, at)
 
 
 def correct_block(
     attempt: Attempt, kind: ActKind, *, author: str, reason: str, at: dt.datetime
 ) -> ScoreAct:
     """Score a block's run again, remove its scores, or call what is NOK in it OK."""
-    rows = list(QC1Row.objects.filter(attempt=attempt, is_current=True))
-    if not rows:
-        raise CorrectionError("This run has no current values: there is nothing to score.")
-    return _correct(rows, kind, author, reason, at, attempt=attempt)
+    _needs_reason(reason)
+    rows = QC1Row.objects.filter(attempt=attempt, is_current=True)
+    with transaction.atomic():
+        found, at = _taken(rows.values_list("pk", flat=True), at)
+        if not found:
+            raise CorrectionError("This run has no current values: there is nothing to score.")
+        return _correct(found, kind, author, reason, at, attempt=attempt)
 
 
 def correct_value(
     series: Series, row: QC1Row, kind: ActKind, *, author: str, reason: str, at: dt.datetime
 ) -> ScoreAct:
     """Do the same to one value."""
-    score = Score.objects.filter(series=series, row=row, is_current=True).first()
+    _needs_reason(reason)
+    with transaction.atomic():
+        rows, at = _taken([row.pk], at)
+        _check_possible(kind, Score.objects.filter(series=series, row=row, is_current=True).first())
+        return _correct(rows, kind, author, reason, at, row=row, series=series)
+
+
+def _check_possible(kind: ActKind, score: Score | None) -> None:
     if kind != ActKind.RESCORE and score is None:
         raise CorrectionError("This value has no score.")
     if kind == ActKind.OVERRIDE and score is not None and score.result is None:
         raise CorrectionError(
             f"A value that is not scored ({score.get_grey_reason_text()}) cannot be called OK."
         )
-    return _correct(_current([row.pk]), kind, author, reason, at, row=row, series=series)
 
 
 def take_back(act: ScoreAct, *, author: str, reason: str, at: dt.datetime) -> None:
     """Take a correction back: the rule decides again."""
+    _needs_reason(reason)
+    # Former rows too: the act was about them, and its end must come after all that was said of them.
     rows = list(
-        QC1Row.objects.filter(attempt=act.attempt_id, is_current=True)
+        QC1Row.objects.filter(attempt=act.attempt_id)
         if act.attempt_id
         else QC1Row.objects.filter(score_acts=act.pk)
     )
@@ -140,7 +155,7 @@ def take_back(act: ScoreAct, *, author: str, reason: str, at: dt.datetime) -> No
         ended = ScoreAct.objects.open().filter(pk=act.pk)
         if not ended.update(superseded_at=at, ended_by=author, end_reason=reason):
             raise CorrectionError("This has been taken back already.")
-        score_again([row.pk for row in rows], at)
+        score_again([row.pk for row in rows if row.is_current], at)
 
 
 def _correct(
@@ -151,19 +166,16 @@ def _correct(
     at: dt.datetime,
     **subject: object,
 ) -> ScoreAct:
-    _needs_reason(reason)
-    with transaction.atomic():
-        at = take_tables({row.table_id for row in rows}, at)
-        # Of two corrections of one thing the later one counts.
-        ScoreAct.objects.open().filter(**subject).update(
-            superseded_at=at, ended_by=author, end_reason=f"Followed by another: {kind.label}."
-        )
-        act = ScoreAct.objects.create(
-            kind=kind, author=author, reason=reason, recorded_at=at, **subject,
-            # Scoring again leaves a trace; nothing stands above the rule afterwards.
-            superseded_at=at if kind == ActKind.RESCORE else None,
-        )  # fmt: skip
-        score_again([row.pk for row in rows], at)
+    # Of two corrections of one thing the later one counts.
+    ScoreAct.objects.open().filter(**subject).update(
+        superseded_at=at, ended_by=author, end_reason=f"Followed by another: {kind.label}."
+    )
+    act = ScoreAct.objects.create(
+        kind=kind, author=author, reason=reason, recorded_at=at, **subject,
+        # Scoring again leaves a trace; nothing stands above the rule afterwards.
+        superseded_at=at if kind == ActKind.RESCORE else None,
+    )  # fmt: skip
+    score_again([row.pk for row in rows], at)
     return act
 
 
@@ -178,12 +190,52 @@ def _needs_reason(reason: str) -> None:
         raise CorrectionError("A reason is needed: who reads this in years will ask.")
 
 
-def _current(row_ids: Iterable[int]) -> list[QC1Row]:
+def _taken(row_ids: Iterable[int], at: dt.datetime) -> tuple[list[QC1Row], dt.datetime]:
+    """Take the tables of rows, and return the rows as they are then, with the time of what follows."""
     wanted = set(row_ids)
-    rows = list(QC1Row.objects.filter(pk__in=wanted, is_current=True).order_by("pk"))
-    if len(rows) != len(wanted):
+    rows = QC1Row.objects.filter(pk__in=wanted)
+    at = take_tables(set(rows.values_list("table_id", flat=True)), at)
+    current = list(rows.filter(is_current=True).order_by("pk"))
+    if len(current) != len(wanted):
         raise CorrectionError("A later run has taken the place of this value.")
-    return rows
+    return current, at
+
+
+def carry_over(attempt: Attempt, row_ids: Sequence[int], at: dt.datetime) -> None:
+    """Let what was said of a run's values go on when the run is made the current one again.
+
+    Of a row that was read from the same run before, with the same values; its table must be taken.
+    """
+    new = {
+        (
+            row.table_id,
+            row.setup_id,
+            row.detector,
+            row.mjd_obs,
+            row.pro_catg,
+            row.content_digest,
+        ): row
+        for row in QC1Row.objects.filter(pk__in=row_ids)
+    }
+    touched = set()
+    for model in (Mark, ScoreAct):
+        for one in (
+            model.objects.open()
+            .filter(row__attempt=attempt, row__is_current=False)
+            .select_related("row")
+        ):
+            old = one.row
+            key = (old.table_id, old.setup_id, old.detector, old.mjd_obs, old.pro_catg,
+                   old.content_digest)  # fmt: skip
+            if key not in new or getattr(one, "kind", "") == MarkKind.REJECTED:
+                continue
+            model.objects.filter(pk=one.pk).update(
+                superseded_at=at, ended_by=one.author, end_reason="Carried over to the same value."
+            )
+            one.pk, one.row, one.recorded_at = None, new[key], at
+            one.save(force_insert=True)
+            touched.add(new[key].pk)
+    restate(sorted(touched))
 
 
 def _renew(row_ids: Sequence[int], at: dt.datetime) -> None:

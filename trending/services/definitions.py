@@ -39,6 +39,9 @@ def load_definitions(
     at: dt.datetime,
 ) -> None:
     with transaction.atomic():
+        # Before any of them is written: everybody takes tables in the same order.
+        known = list(QC1Table.objects.filter(instrument=instrument))
+        at = take_tables(known, at)
         for table in tables:
             _load_table(instrument, table)
         parameters = {
@@ -47,7 +50,12 @@ def load_definitions(
                 table__instrument=instrument
             ).select_related("table")
         }
-        at = take_tables(QC1Table.objects.filter(instrument=instrument), at)
+        take_tables(
+            QC1Table.objects.filter(instrument=instrument).exclude(
+                pk__in=[one.pk for one in known]
+            ),
+            at,
+        )
         load_rules(instrument, rules, parameters, at)
         _load_reports(instrument, reports, parameters)
 

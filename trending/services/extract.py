@@ -11,6 +11,8 @@ from pipelines.models import Attempt, Product
 from trending.models import Origin, QC1Parameter, QC1Row, QC1Table
 
 from .batch import NewRow
+from .clock import take_tables
+from .corrections import carry_over
 from .rows import Source, Stored, store_rows, supersede
 
 Keywords = Mapping[str, Value]
@@ -22,24 +24,32 @@ def extract(attempt: Attempt, at: dt.datetime) -> Stored:
     source = Source(
         origin=Origin.PIPELINE, is_simulated=block.instrument.is_simulated, attempt=attempt
     )
-    total = Stored(at)
     products = list(attempt.products.order_by("name"))
-    for table in QC1Table.objects.filter(instrument=block.instrument):
-        if block.raw_type in table.raw_types:
-            table.instrument = block.instrument
-            rows = list(_rows(table, products, attempt))
-            done = store_rows(table, rows, source, at)
-            total.new += done.new
-            total.replaced += done.replaced
-            total.at = max(total.at, done.at)
-    supersede(_of_earlier_runs(attempt), total.at)
+    tables = [
+        table
+        for table in QC1Table.objects.filter(instrument=block.instrument).order_by("pk")
+        if block.raw_type in table.raw_types
+    ]
+    # A block that runs for the first time has no rows of before.
+    earlier = _of_earlier_runs(attempt) if block.attempt > 1 else {}
+    # All at once, and one time for all of them: the scores are of that time too.
+    total = Stored(take_tables({*(table.pk for table in tables), *earlier.values()}, at))
+    for table in tables:
+        table.instrument = block.instrument
+        rows = list(_rows(table, products, attempt))
+        done = store_rows(table, rows, source, total.at, is_taken=True)
+        total.new += done.new
+        total.replaced += done.replaced
+    supersede([pk for pk in earlier if pk not in total.changed], total.at)
+    if earlier:
+        carry_over(attempt, total.changed, total.at)
     return total
 
 
-def _of_earlier_runs(attempt: Attempt) -> list[int]:
-    """Return rows of the block's earlier runs that this one gave no new row for."""
+def _of_earlier_runs(attempt: Attempt) -> dict[int, int]:
+    """Return the rows of the block's runs that stand, with their tables."""
     rows = QC1Row.objects.current().filter(attempt__block=attempt.block_id)
-    return list(rows.exclude(attempt=attempt.pk).values_list("pk", flat=True))
+    return dict(rows.values_list("pk", "table_id"))
 
 
 def _rows(table: QC1Table, products: list[Product], attempt: Attempt) -> Iterator[NewRow]:

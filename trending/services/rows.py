@@ -97,11 +97,15 @@ def store_rows(
     source: Source,
     at: dt.datetime,
     note: Callable[[int], None] = lambda n_done: None,
+    *,
+    is_taken: bool = False,
 ) -> Stored:
     """Write rows of one table in one transaction; they are dated after what the table has.
 
     Parameters
     ----------
+    is_taken
+        The table was taken in this transaction already, and ``at`` is the time from there.
     note
         Is called with the number of rows that are done, now and then.
 
@@ -116,7 +120,7 @@ def store_rows(
     # A run's rows are written in a step that stands or falls as a whole: no savepoint within it.
     with transaction.atomic(savepoint=source.attempt is None):
         # Two writers of one table wait for each other here: both would find the key free.
-        stored = Stored(take_tables([table], at))
+        stored = Stored(at if is_taken else take_tables([table], at))
         writer = _Writer(table, source, stored.at)
         for first in range(0, len(batch), PART):
             writer.write(batch.part(first, first + PART), stored)

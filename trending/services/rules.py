@@ -68,10 +68,10 @@ def load_rules(
         named.add((rule.key, rule.valid_from_mjd))
         before = of_folder.get((rule.key, rule.valid_from_mjd))
         known = standing.get(rule.key, [])
-        if before is not None and known and _is_same(before, rule):
+        gone = [one for one in known if _overlap(one, rule.valid_from_mjd, rule.valid_until_mjd)]
+        if before is not None and gone and _is_same(before, rule):
             continue
         parameter = parameters[rule.table, rule.parameter]
-        gone = [one for one in known if _overlap(one, rule.valid_from_mjd, rule.valid_until_mjd)]
         made = _create(parameter, rule.key, _fields(rule), RuleOrigin.FOLDER, at, gone)
         standing[rule.key] = [one for one in known if one not in gone] + [made]
     for one in (rule for versions in standing.values() for rule in versions):

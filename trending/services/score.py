@@ -13,6 +13,7 @@ from trending.models import (
     ActKind,
     BlockScore,
     ColumnType,
+    Mark,
     QC1Row,
     QC1Value,
     Score,
@@ -180,7 +181,13 @@ def score_block(block: AssociationBlock, at: dt.datetime) -> BlockScore:
 
 def score_new_run(block: AssociationBlock, row_ids: Sequence[int], at: dt.datetime) -> BlockScore:
     """Score the rows that a run of a block has just got, and sum them up."""
-    return sum_up(block, score_rows(row_ids, at, are_new=True), at)
+    # A former run that is made the current one again may have been spoken of.
+    is_known = block.attempt > 1 and (
+        ScoreAct.objects.open().filter(attempt=block.current_attempt_id).exists()
+        or ScoreAct.objects.open().filter(row__in=row_ids).exists()
+        or Mark.objects.open().filter(row__in=row_ids).exists()
+    )
+    return sum_up(block, score_rows(row_ids, at, are_new=not is_known), at)
 
 
 def sum_up(block: AssociationBlock, scores: Sequence[Score], at: dt.datetime) -> BlockScore:

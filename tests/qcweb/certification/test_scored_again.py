@@ -29,9 +29,9 @@ def settle(block):
 
 
 def tighten(block):
-    """Make the first rule of a block's scores one that nothing passes."""
+    """Make the rule of one detector's values one that nothing passes."""
     score = Score.objects.filter(
-        row__attempt=block.current_attempt_id, result=0, is_current=True
+        row__attempt=block.current_attempt_id, result=0, is_current=True, rule__detector="CHIP1"
     ).select_related("rule__parameter").first()  # fmt: skip
     at = timezone.now()
     change_rule(score.rule, {"limits": "VAL 1e9,2e9"}, valid_from_mjd=None, at=at, **WORDS)
