@@ -148,8 +148,17 @@ def test_a_corrected_score_names_who_and_why_and_comes_back(history, action, res
     page = open_page(history)
     assert "by quinn" in page.one("section", aria_labelledby="why").text
     assert EVIL in page.text
+    known = {one.attributes.get("id", "").removeprefix("g-") for one in page.all("symbol")}
+    assert set(page.glyphs) <= known
     undo(history, "bias_level", 40, act=ScoreAct.objects.get().pk)
     assert history.score("bias_level", 40).result == 1
+
+
+def test_a_value_called_ok_says_that_it_lies_outside(history):
+    history.act("bias_level", 40, "override", "a known reset")
+    why = open_page(history).one("section", aria_labelledby="why").text
+    assert "above the upper limit" in why
+    assert "and quinn has called it OK" in why
 
 
 def test_scoring_again_leaves_a_trace_and_nothing_to_take_back(history):
