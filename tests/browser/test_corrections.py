@@ -44,19 +44,6 @@ def test_a_red_value_is_explained_left_out_of_statistics_and_brought_back(quinn,
     expect(page.locator("#history")).to_contain_text("it was not")
 
 
-def test_the_scores_of_a_block_are_called_ok_and_judged_again(quinn, observatory):
-    page = quinn.open(observatory.block("red"))
-    page.get_by_text("Correct these scores").click()
-    page.get_by_role("radio", name="Call the NOK ones OK").check()
-    page.locator("#scores-reason").fill("known, and harmless")
-    page.get_by_role("button", name="Correct the scores").click()
-    expect(page.get_by_role("status")).to_contain_text("What was NOK is called OK.")
-    expect(page.locator("#scores")).to_contain_text("known, and harmless")
-    page.locator("#scores").get_by_role("button", name="Take it back").click()
-    expect(page.get_by_role("status")).to_contain_text("the rules decide again")
-    expect(page.locator(".head-title")).to_contain_text("NOK")
-
-
 def test_a_change_of_a_rule_is_tried_and_saved(quinn):
     page = quinn.open("/rules/")
     page.get_by_role("row").filter(has_text="n_outlier").get_by_role("link").click()
