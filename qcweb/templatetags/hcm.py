@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from typing import Any
+from typing import Any, Protocol
 
 from django import template
 from django.utils.html import format_html
@@ -12,6 +12,13 @@ from pipelines.domain.times import mjd_to_datetime
 from qcweb.web.looks import Look
 
 register = template.Library()
+
+
+class Validity(Protocol):
+    """What holds from an instant on, until another one."""
+
+    valid_from_mjd: float
+    valid_until_mjd: float | None
 
 
 @register.simple_tag
@@ -94,6 +101,15 @@ def ut(mjd: float) -> str:
 def ut_date(mjd: float) -> str:
     """Write the date of an MJD; before 1990 nothing was measured, so that it means "ever"."""
     return "ever" if mjd < 47892 else f"{mjd_to_datetime(mjd):%Y-%m-%d}"
+
+
+@register.simple_tag
+def valid(rule: Validity) -> str:
+    """Write the time that something is for."""
+    start, until = ut_date(rule.valid_from_mjd), rule.valid_until_mjd
+    if until is not None:
+        return f"until {ut_date(until)}" if start == "ever" else f"{start} to {ut_date(until)}"
+    return "always" if start == "ever" else f"since {start}"
 
 
 @register.filter

@@ -47,6 +47,8 @@ class Observatory:
     blocks: dict[str, str]
     nights: list[str]
     frames: dict[str, int]
+    value: str
+    rule: str
 
     @property
     def night(self) -> str:
@@ -84,13 +86,18 @@ def frames() -> list[Template]:
 
 
 NAMES = """
+from django.urls import reverse
 from pipelines.models import AssociationBlock, RawFile
+from trending.models import Score
+red = Score.objects.get(is_current=True, result=1, series__parameter__name="ron_raw")
 found = AssociationBlock.objects.order_by("mjd_obs")
 kinds = {"red": {"setup": "FAST_1x1"}, "failed": {"process_status": "FAILED"},
          "dark": {"raw_type": "DARK"}, "degraded": {"is_degraded": True}}
 out = {"blocks": {kind: found.filter(**fields).last().ab_name for kind, fields in kinds.items()},
        "nights": sorted({str(block.night) for block in found}),
-       "frames": {frame.raw_type or "none": frame.pk for frame in RawFile.objects.order_by("mjd_obs")}}
+       "frames": {frame.raw_type or "none": frame.pk for frame in RawFile.objects.order_by("mjd_obs")},
+       "value": reverse("value", args=["ccdcam_bias", "ron_raw", red.row_id]),
+       "rule": reverse("rule", args=[red.rule_id])}
 """
 
 

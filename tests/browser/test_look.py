@@ -21,6 +21,15 @@ PAGES = {
     "work": "/work/",
     "tables": "/qc1/",
     "table": "/qc1/ccdcam_bias/",
+    "empty table": "/qc1/uves_bias/",
+    "red value": "{value}",
+    "rules": "/rules/",
+    "rule": "{rule}",
+    "rule, tried": "{rule}?limits=3MAD&average=MEDIAN&min_n=1",
+    "rule, tried with errors": "{rule}?limits=3MADS&average=MEDIAN&min_n=0&valid_from=soon",
+    "new rule": "/rules/new/ccdcam_bias/struct_x/",
+    "events": "/events/",
+    "sanity": "/sanity/?instrument=CCDCAM",
     "reports": "/reports/",
     "raw frames": "/frames/",
     "no raw frames": "/frames/?q=nothing",
@@ -64,7 +73,7 @@ def address_of(observatory, name):
     return PAGES[name].format(
         night=observatory.night, red=observatory.block("red"), failed=observatory.block("failed"),
         dark=observatory.block("dark"), flat=observatory.frame("FLAT"),
-        science=observatory.frame("SCIENCE"),
+        science=observatory.frame("SCIENCE"), value=observatory.value, rule=observatory.rule,
     )  # fmt: skip
 
 

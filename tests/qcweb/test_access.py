@@ -2,10 +2,12 @@
 
 import pytest
 from django.urls import get_resolver, reverse
+from django.utils import timezone
 
 from pipelines.models import Product
 from pipelines.services.previews import make_previews
 from qcweb.access import TABLE
+from trending.models import QualityEvent, Score
 
 # What GET and POST answer: to a QC scientist, staff, an account without a role, and anybody.
 # 302: to the login page. With HCM_ANONYMOUS_READ on, `read` addresses answer anybody with 200.
@@ -46,6 +48,7 @@ EXPECTED = {
     "block-associations": READ,
     "block-certify": ACT,
     "block-undo": ACT,
+    "block-scores": ((405, 400), (405, 403), (405, 403), (405, 302)),
     "block-run": ((200, 302), (403, 403), (403, 403), (302, 302)),
     "block-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
     "block-replace": ((200, 200), (403, 403), (403, 403), (302, 302)),
@@ -58,6 +61,19 @@ EXPECTED = {
     "report-figure": READ,
     "tables": READ,
     "table": READ,
+    "value": READ,
+    "value-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
+    "value-undo": ((405, 404), (405, 403), (405, 403), (405, 302)),
+    "series-figure": READ,
+    "rules": READ,
+    "rule": READ,
+    "rule-change": ((405, 400), (405, 403), (405, 403), (405, 302)),
+    "rule-new": ((200, 400), (403, 403), (403, 403), (302, 302)),
+    "sanity": READ,
+    "events": ((200, 400), (200, 403), (200, 403), (302, 302)),
+    "event": READ,
+    "event-adopt": ACT,
+    "event-withdraw": ACT,
     "api:root": API,
     "api:tables": API,
     "api:rows": API,
@@ -81,7 +97,24 @@ def pictured(block):
 def arguments(night):
     block = night["green"]
     frame = block.block_frames.first().raw_file_id
+    score = Score.objects.filter(row__attempt__block=block, is_current=True).first()
+    value = ["ccdcam_bias", score.series.parameter.name, score.row_id]
+    event = QualityEvent.objects.create(
+        instrument=block.instrument, kind="other", mjd=61100.0, title="An event", author="quinn",
+        recorded_at=timezone.now(),
+    ).pk  # fmt: skip
     return {
+        "value": value,
+        "value-act": value,
+        "value-undo": value,
+        "series-figure": [score.series_id],
+        "rule": [score.rule_id],
+        "rule-change": [score.rule_id],
+        "rule-new": ["ccdcam_bias", "struct_x"],
+        "event": [event],
+        "event-adopt": [event],
+        "event-withdraw": [event],
+        "block-scores": [block.ab_name],
         "night": ["CCDCAM", block.night.isoformat()],
         "frames": ["CCDCAM", block.night.isoformat()],
         "cascade": ["CCDCAM", block.night.isoformat()],
@@ -141,7 +174,7 @@ def test_anybody_may_read_where_it_is_switched_on(client, night, settings):
     settings.HCM_ANONYMOUS_READ = True
     given = arguments(night)
     for name, columns in EXPECTED.items():
-        if columns in {READ, API}:
+        if columns in {READ, API} or name == "events":
             answer = client.get(reverse(name, args=given.get(name, [])))
             if answer.streaming:
                 answer.close()

@@ -66,12 +66,17 @@ def declare(
 
 
 def withdraw(event: QualityEvent, *, author: str, reason: str, at: dt.datetime) -> None:
-    """Take an event back; it stays in the history, and its epoch is none any more."""
+    """Take an event back; it stays in the history, and its epoch is none any more.
+
+    References that were made from it end with it, and those of before go on.
+    """
     with transaction.atomic():
         at = take_tables(event.instrument.qc1_tables.all(), at)
         ended = QualityEvent.objects.open().filter(pk=event.pk)
         if not ended.update(superseded_at=at, ended_by=author, end_reason=reason):
             raise CorrectionError("This event has been taken back already.")
+        for one in ReferenceValue.objects.open().filter(event=event):
+            _take_back(one, at)
     _score_after(event, at)
 
 
@@ -145,6 +150,20 @@ def proposals(event: QualityEvent, n: int = FIRST_BLOCKS) -> list[Proposal]:
                 )
             )  # fmt: skip
     return sorted(found, key=lambda one: -abs(one.shift or 0.0))
+
+
+def _take_back(gone: ReferenceValue, at: dt.datetime) -> None:
+    """End a reference, and let the one it followed go on for its time."""
+    ReferenceValue.objects.filter(pk=gone.pk).update(superseded_at=at)
+    before = ReferenceValue.objects.open().filter(
+        parameter=gone.parameter, setup=gone.setup, detector=gone.detector,
+        valid_until_mjd=gone.valid_from_mjd,
+    ).first()  # fmt: skip
+    if before is None:
+        return
+    ReferenceValue.objects.filter(pk=before.pk).update(superseded_at=at)
+    before.pk, before.valid_until_mjd, before.recorded_at = None, gone.valid_until_mjd, at
+    before.save(force_insert=True)
 
 
 def reference_of(

@@ -90,7 +90,8 @@ def version_of(stored: ScoreRule) -> Version:
     )
 
 
-def _specificity(version: Version) -> tuple[bool, int, str, float]:
+def specificity(version: Version) -> tuple[bool, int, str, float]:
+    """Return what sorts versions: of two that are for a value, the greater one judges it."""
     # The key decides between equals: the database's order is another one every time.
     stored = version.stored
     return bool(stored.detector), len(stored.setup), stored.key, stored.valid_from_mjd
@@ -111,10 +112,14 @@ class Values:
 
 @dataclass
 class Facts:
-    """The facts about some series; `at` is the time of which they are, None is now."""
+    """The facts about some series; `at` is the time of which they are, None is now.
+
+    `tried` is a version that is not stored: what it rests on is read too.
+    """
 
     series: Sequence[Series]
     at: dt.datetime | None = None
+    tried: Version | None = None
     versions: dict[int, list[Version]] = field(default_factory=dict)
     _references: list[ReferenceValue] = field(default_factory=list)
     _events: list[QualityEvent] = field(default_factory=list)
@@ -125,7 +130,9 @@ class Facts:
         rules = self._known(ScoreRule.objects.filter(parameter__in=parameters))
         for stored in rules:
             self.versions.setdefault(stored.parameter_id, []).append(version_of(stored))
-        if any(one.uses_reference for found in self.versions.values() for one in found):
+        every = [one for found in self.versions.values() for one in found]
+        every += [self.tried] if self.tried else []
+        if any(one.uses_reference for one in every):
             self._references = list(
                 self._known(ReferenceValue.objects.filter(parameter__in=parameters))
             )
@@ -135,7 +142,7 @@ class Facts:
                     begins_epoch=True, instrument__qc1_tables__in=tables
                 ).distinct()
             )
-            if any(one.reach for found in self.versions.values() for one in found)
+            if any(one.reach for one in every)
             else ()
         )
 
@@ -150,7 +157,7 @@ class Facts:
             if one.stored.detector in {"", series.detector}
             and fits_setup(one.stored.setup, series.setup.values)
         ]
-        return sorted(fitting, key=_specificity, reverse=True)
+        return sorted(fitting, key=specificity, reverse=True)
 
     def references_for(self, series: Series) -> list[Reference]:
         """Return the references of a series, the most specific and newest first."""

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
+from pipelines.domain.times import mjd_to_datetime
 from pipelines.models import Instrument
 from trending.domain.definitions import RuleDefinition
 from trending.models import QC1Parameter, RuleOrigin, ScoreRule
@@ -35,6 +36,10 @@ _COPIED = (*FIELDS, "setup", "detector")
 
 class RuleConflictError(Exception):
     """Another version is in force, or there is none; the message says what to do."""
+
+
+class RuleDateError(RuleConflictError):
+    """A version cannot begin at the date asked for; the message says when it can."""
 
 
 def load_rules(
@@ -186,7 +191,10 @@ def change_rule(
     ------
     RuleConflictError
         The version is not the standing one any more.
+    RuleDateError
+        The date lies outside the time of the former version.
     """
+    check_start(rule, valid_from_mjd)
     with transaction.atomic():
         at = take_tables([rule.parameter.table_id], at)
         former = ScoreRule.objects.filter(pk=rule.pk, superseded_at=None).first()
@@ -201,22 +209,31 @@ def change_rule(
             "valid_from_mjd": former.valid_from_mjd,
             "valid_until_mjd": former.valid_until_mjd,
         }
-        ends = former.valid_until_mjd
-        if valid_from_mjd is not None and ends is not None and valid_from_mjd >= ends:
-            raise RuleConflictError(
-                f"Version {rule.version} of {rule.key} judges nothing from that date on: another "
-                "version does. Change that one."
-            )
-        if valid_from_mjd is not None and valid_from_mjd < former.valid_from_mjd:
-            raise RuleConflictError(
-                f"Version {rule.version} of {rule.key} judges nothing before that date: leave it "
-                "empty, or change the version that does."
-            )
         if valid_from_mjd is not None and valid_from_mjd > former.valid_from_mjd:
             _end(former, valid_from_mjd, author, reason, at)
             fields["valid_from_mjd"] = valid_from_mjd
             return _create(former.parameter, former.key, fields, RuleOrigin.PAGE, at, [])
         return _create(former.parameter, former.key, fields, RuleOrigin.PAGE, at, [former])
+
+
+def check_start(rule: ScoreRule, mjd: float | None) -> None:
+    """Raise `RuleDateError` if no version that follows `rule` can begin at `mjd`."""
+    if mjd is None:
+        return
+    if mjd < rule.valid_from_mjd:
+        raise RuleDateError(
+            f"Version {rule.version} is for data from {_day(rule.valid_from_mjd)} on: choose a later "
+            "instant, or leave it empty to replace all of it."
+        )
+    if rule.valid_until_mjd is not None and mjd >= rule.valid_until_mjd:
+        raise RuleDateError(
+            f"Version {rule.version} is for data until {_day(rule.valid_until_mjd)}: choose an "
+            "earlier instant, or change the version that follows it."
+        )
+
+
+def _day(mjd: float) -> str:
+    return f"{mjd_to_datetime(mjd):%Y-%m-%d %H:%M} UT"
 
 
 def _end(former: ScoreRule, until: float, author: str, reason: str, at: dt.datetime) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trending.domain.change import Change, last_change
+from trending.domain.change import REACH, Change, changes
 from trending.domain.memory import independent
 from trending.domain.run_rules import Signal, signals
 from trending.models import QC1Row, Series
@@ -64,16 +64,22 @@ def run_signals(series: Series) -> list[RunSignal]:
     return sorted(found, key=lambda one: one.last_mjd, reverse=True)
 
 
-def since_when(series: Series) -> Since | None:
-    """Return the last lasting change of a series and its first row after it; None if it is steady."""
+def since_when(series: Series, mjd: float = np.inf) -> Since | None:
+    """Return the last lasting change of a series up to an instant; None if it was steady.
+
+    What came up to `REACH` values later is looked at too: before that nobody can tell what lasts.
+    """
     values = _all(Facts([series]), series)
     known = np.isfinite(values.value) & ~values.excluded
-    rows = values.row[known][-NEWEST:]
-    change = last_change(values.mjd[known][-NEWEST:], values.value[known][-NEWEST:])
+    n = int(np.count_nonzero(known))
+    last = min(n, int(np.searchsorted(values.mjd[known], mjd, side="right")) + REACH)
+    part = slice(max(0, last - NEWEST), last)
+    found = changes(values.mjd[known][part], values.value[known][part])
+    change = next((one for one in reversed(found) if one.mjd <= mjd), None)
     if change is None:
         return None
-    row = QC1Row.objects.select_related("attempt__block").get(pk=int(rows[change.index]))
-    return Since(change, row)
+    place = int(values.row[known][part][change.index])
+    return Since(change, QC1Row.objects.select_related("attempt__block").get(pk=place))
 
 
 def _all(facts: Facts, series: Series) -> Values:

@@ -10,7 +10,7 @@ from trending.domain.setups import fits_setup
 from trending.domain.whatif import WhatIf, compare
 from trending.models import ScoreRule, Series
 
-from .facts import Facts, Floats, Ints, Values, Version, version_of
+from .facts import Facts, Floats, Ints, Values, Version, specificity, version_of
 from .judging import Judged, judge_series
 
 
@@ -50,10 +50,10 @@ def try_rule(rule: ScoreRule, instead_of: ScoreRule | None = None) -> list[Trial
     ]
     if not series:
         return []
-    facts = Facts(series)
+    trial = version_of(rule)
+    facts = Facts(series, tried=trial)
     endless = {one.pk: -np.inf for one in series}
     values = facts.values(series, endless, dict.fromkeys(endless, np.inf))
-    trial = version_of(rule)
     return [
         _trial(facts, one, trial, instead_of, values[one.pk])
         for one in series
@@ -74,15 +74,14 @@ def _trial(
 def _with(
     versions: Sequence[Version], trial: Version, instead_of: ScoreRule | None
 ) -> list[Version]:
-    """Return the versions as they would be with the new one."""
+    """Return the versions as they would be with the new one, the most specific first."""
     gone = instead_of.pk if instead_of is not None else None
     before_it = trial.stored.valid_from_mjd
     kept = [
         one for one in versions
         if one.stored.pk != gone or one.stored.valid_from_mjd < before_it
     ]  # fmt: skip
-    # First in line: of two that are for a value, it is the new one.
-    return [trial, *kept]
+    return sorted([trial, *kept], key=specificity, reverse=True)
 
 
 def _in_order(parts: Sequence[Judged], rows: Ints) -> Judgements:

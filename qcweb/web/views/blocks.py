@@ -23,15 +23,26 @@ from qcweb.web.progress import work_of
 from qcweb.web.views.people import keep_typed, person, take_typed
 from trending.models import (
     STANDING,
+    ActKind,
     BlockScore,
     Dataset,
     QC1Parameter,
     QC1Value,
     Report,
     Score,
+    ScoreAct,
 )
 from trending.services.health import matches
 
+# What a person can do with all scores of a block: the word in the form, and what it does.
+SCORE_ACTIONS = {
+    ActKind.RESCORE: ("Score them again", "By the rules of today."),
+    ActKind.OVERRIDE: (
+        "Call the NOK ones OK",
+        "The limits stay; each score says who called it OK.",
+    ),
+    ActKind.REMOVE: ("Remove them", "They count neither as OK nor as NOK."),
+}
 # How much of a series a block's sparkline shows.
 SPARK_POINTS = 60
 
@@ -107,6 +118,12 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "seen": entry.number if entry else 0,
             "neighbours": _neighbours(found),
             "typed": take_typed(request, ab_name),
+            "score_acts": ScoreAct.objects.open().filter(attempt=found.current_attempt_id),
+            "score_actions": SCORE_ACTIONS,
+            "typed_scores": {
+                "reason": take_typed(request, f"scores {ab_name}"),
+                "action": take_typed(request, f"scores action {ab_name}"),
+            },
         },
     )
 

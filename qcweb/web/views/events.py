@@ -1,5 +1,6 @@
 """Quality events: what happened to an instrument, and the references that hold since then."""
 
+import datetime as dt
 from typing import Any
 
 from django import forms
@@ -12,16 +13,21 @@ from django.views.decorators.http import require_POST
 from pipelines.domain.times import datetime_to_mjd
 from pipelines.models import Instrument
 from qcweb.problems import Problem, ProblemError
-from qcweb.web.views.people import person
+from qcweb.web.views.people import keep_typed, person, take_typed
 from trending.models import EventKind, QC1Parameter, QC1Table, QualityEvent, ReferenceValue
 from trending.services import events as service
 from trending.services.corrections import CorrectionError
+
+FIRST, LAST = dt.datetime(1980, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 
 
 class EventForm(forms.Form):
     """What happened, when, and to what."""
 
-    instrument = forms.ModelChoiceField(Instrument.objects.all(), to_field_name="name")
+    instrument = forms.ModelChoiceField(
+        Instrument.objects.filter(qc1_tables__isnull=False).distinct(),
+        to_field_name="name", empty_label="choose",
+    )  # fmt: skip
     title = forms.CharField(max_length=200, help_text="Stands beside the line in every plot.")
     happened_at = forms.DateTimeField(
         label="Since, UT", help_text="E.g. 2026-03-01 12:00; from then on values may be others."
@@ -35,9 +41,18 @@ class EventForm(forms.Form):
     )
     begins_epoch = forms.BooleanField(
         required=False, initial=True,
+        label="An epoch begins",
         help_text="Statistics never reach over it, and what came after is scored again.",
     )  # fmt: skip
-    description = forms.CharField(required=False, max_length=5000, widget=forms.Textarea)
+    description = forms.CharField(
+        required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+
+    def clean_happened_at(self) -> dt.datetime:
+        instant: dt.datetime = self.cleaned_data["happened_at"]
+        if not FIRST <= instant <= LAST:
+            raise forms.ValidationError(f"Choose a time from {FIRST:%Y} to {LAST:%Y}.")
+        return instant
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
@@ -104,6 +119,7 @@ def event(request: HttpRequest, pk: int) -> HttpResponse:
             "proposals": service.proposals(found) if is_open and found.begins_epoch else [],
             "references": ReferenceValue.objects.filter(event=found).select_related("parameter"),
             "first": service.FIRST_BLOCKS,
+            "typed": take_typed(request, f"event {pk}"),
         },
     )
 
@@ -116,6 +132,7 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
     chosen = [one for one in service.proposals(found) if str(one.series_id) in wanted]
     if not chosen:
         messages.error(request, "Nothing was chosen, or it is not proposed any more.")
+        keep_typed(request, f"event {pk}", request.POST.get("reason", ""))
         return redirect("event", pk=pk)
     try:
         made = service.adopt(
@@ -124,6 +141,7 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
         )  # fmt: skip
     except CorrectionError as error:
         messages.error(request, str(error))
+        keep_typed(request, f"event {pk}", request.POST.get("reason", ""))
     else:
         messages.success(request, f"References since this event: {len(made)}.")
     return redirect("event", pk=pk)

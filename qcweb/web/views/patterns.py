@@ -10,6 +10,7 @@ from qcweb.web import looks
 from qcweb.web.graph import Edge, Graph, Node, line_between
 from qcweb.web.nightlines import NightLine
 from qcweb.web.previews import bars, line
+from qcweb.web.rule_form import RuleForm
 from qcweb.web.views.home import Cell
 from qcweb.web.views.plan import LOOKS as PLAN_LOOKS
 
@@ -49,6 +50,9 @@ def patterns(request: HttpRequest) -> HttpResponse:
                 Cell("Gain", looks.NO_DATA, "none", "", "22d", False),
                 None,
             ],
+            "rule_form": RuleForm(
+                {"limits": "5MADX", "average": "MEDIAN", "min_n": "5"}, auto_id="p_%s"
+            ),
             "plots": [
                 ("histogram", "pv-bars", bars({"low": 994.0, "high": 1006.0, "counts": COUNTS})),
                 ("middle row", "pv-line", line([3.0, 4.0, 3.5, None, 4.5, 4.0, 5.0, 4.2])),

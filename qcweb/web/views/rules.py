@@ -3,20 +3,19 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from pipelines.domain.times import datetime_to_mjd
 from qcweb.problems import Problem, ProblemError
-from qcweb.web.rule_form import RuleForm, as_typed
-from qcweb.web.views.people import person
+from qcweb.web.rule_form import NewRuleForm, RuleForm, as_typed
+from qcweb.web.views.people import keep_typed, person, take_typed
 from trending.domain.whatif import BUDGET, Alarms
 from trending.models import (
     ColumnRole,
@@ -27,12 +26,22 @@ from trending.models import (
     ScoreRule,
     Series,
 )
-from trending.services.rules import RuleConflictError, change_rule, new_rule
+from trending.services.rules import (
+    RuleConflictError,
+    RuleDateError,
+    change_rule,
+    check_start,
+    key_of,
+    new_rule,
+)
 from trending.services.what_if import Trial, try_rule
 
 # Nights that turn are listed up to here; all are counted.
 SHOWN = 30
+# A rule without a date is for all time.
 BEGIN = 1.0
+REASON_MOST = 2000
+NO_REASON = "A reason is needed: it stands beside the limits for years."
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ class TrialView:
     """What the new rule would have done, beside the one in force."""
 
     n: int
+    """Values in the time the rule is for."""
     n_red: int
     n_green: int
     n_grey: int
@@ -90,41 +100,62 @@ def rules(request: HttpRequest) -> HttpResponse:
 def rule(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a rule with its versions; with values in the address, what they would have done."""
     found = _find(pk)
-    is_trial = "limits" in request.GET
-    form = RuleForm(request.GET) if is_trial else RuleForm.of(found)
-    trial = None
-    if is_trial and form.is_valid():
-        trial = _trial(try_rule(_unsaved(found, form), found))
-    return _page(request, found, form, trial, is_trial=is_trial)
+    if "limits" in request.GET and found.superseded_at is None:
+        return _page(request, found, request.GET, take_typed(request, _key(found)))
+    return _page(request, found)
+
+
+def _key(found: ScoreRule) -> str:
+    return f"rule {found.key}"
 
 
 def _page(
     request: HttpRequest,
     found: ScoreRule,
-    form: RuleForm,
-    trial: TrialView | None,
-    *,
-    is_trial: bool,
+    asked: QueryDict | None = None,
+    reason: str = "",
+    error: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    versions = ScoreRule.objects.filter(key=found.key).order_by("-version")
+    """Return the page of a rule, with what `asked` would have done."""
+    form = RuleForm.of(found) if asked is None else RuleForm(asked)
+    trial = None
+    if asked is not None and _is_possible(form, found):
+        trial = _trial(try_rule(_unsaved(found, form), found), _unsaved(found, form))
+    versions = list(ScoreRule.objects.filter(key=found.key).order_by("-version"))
+    scores = Score.objects.filter(rule=found, is_current=True)
     return render(
         request,
         "rule.html",
         {
             "rule": found,
             "form": form,
+            # What is saved is what was tried, whatever has been typed since.
+            "tried": RuleForm(asked, auto_id=False) if trial else None,
             "trial": trial,
-            "is_trial": is_trial,
+            "is_trial": asked is not None,
+            "reason": reason,
+            "reason_error": error,
             "budget": 100 * BUDGET,
             "versions": versions,
+            "in_force": [one for one in versions if one.superseded_at is None],
             "is_in_force": found.superseded_at is None,
-            "n_scores": Score.objects.filter(rule=found, is_current=True).count(),
-            "n_nok": Score.objects.filter(rule=found, is_current=True, result=1).count(),
-            "changes": _changes(list(versions)),
+            "counts": scores.aggregate(n=Count("pk"), n_nok=Count("pk", filter=Q(result=1))),
+            "changes": _changes(versions),
         },
         status=status,
     )
+
+
+def _is_possible(form: RuleForm, found: ScoreRule) -> bool:
+    if not form.is_valid():
+        return False
+    try:
+        check_start(found, form.valid_from_mjd)
+    except RuleDateError as error:
+        form.add_error("valid_from", str(error))
+        return False
+    return True
 
 
 def _find(pk: int) -> ScoreRule:
@@ -144,11 +175,21 @@ def _changes(versions: Sequence[ScoreRule]) -> dict[int, list[str]]:
     for one, before in itertools.pairwise(versions):
         now, then = as_typed(one), as_typed(before)
         changes[one.pk] = [
-            f"{name.replace('_', ' ')} {then[name] or 'none'} → {now[name] or 'none'}"
+            f"{_label(name)}: {_word(then[name])} → {_word(now[name])}"
             for name in now
             if now[name] != then[name]
         ]
     return changes
+
+
+def _label(name: str) -> str:
+    return str(RuleForm.base_fields[name].label or name.capitalize())
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value == "" else str(value)
 
 
 def _unsaved(found: ScoreRule, form: RuleForm) -> ScoreRule:
@@ -162,19 +203,21 @@ def _unsaved(found: ScoreRule, form: RuleForm) -> ScoreRule:
     )  # fmt: skip
 
 
-def _trial(trials: Sequence[Trial]) -> TrialView:
+def _trial(trials: Sequence[Trial], rule: ScoreRule) -> TrialView:
     turned: list[Turned] = []
     old, new, counts = Alarms(), Alarms(), np.zeros(3, dtype=int)
+    n_its = 0
     for one in trials:
         said = one.compared
         old, new = old + said.old, new + said.new
         counts += [said.turned_red.size, said.turned_green.size, said.turned_grey.size]
         for places in (said.turned_red, said.turned_green, said.turned_grey):
             turned += [_turned(one, int(place)) for place in places]
+        until = np.inf if rule.valid_until_mjd is None else rule.valid_until_mjd
+        n_its += int(((one.mjd >= rule.valid_from_mjd) & (one.mjd < until)).sum())
     turned.sort(key=lambda one: one.mjd, reverse=True)
-    n = sum(len(one.now) for one in trials)
     red, green, grey = (int(count) for count in counts)
-    return TrialView(n, red, green, grey, old, new, turned[:SHOWN])
+    return TrialView(n_its, red, green, grey, old, new, turned[:SHOWN])
 
 
 _WORDS = {-1: "not scored", 0: "OK", 1: "NOK"}
@@ -194,20 +237,18 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     """Save a new version of a rule."""
     found = _find(pk)
     form = RuleForm(request.POST)
-    reason = request.POST.get("reason", "").strip()[:2000]
-    if not form.is_valid():
-        return _page(request, found, form, None, is_trial=True, status=400)
+    reason = _reason(request)
+    if not _is_possible(form, found):
+        return _page(request, found, request.POST, reason, status=400)
     if not reason:
-        messages.error(request, "A reason is needed: it stands beside the limits for years.")
-        return redirect(f"{reverse('rule', args=[pk])}?{_query(request)}")
+        return _page(request, found, request.POST, error=NO_REASON, status=400)
     try:
         made = change_rule(
             found, form.fields_of_rule, author=person(request).get_username(), reason=reason,
             valid_from_mjd=form.valid_from_mjd, at=timezone.now(),
         )  # fmt: skip
     except RuleConflictError as error:
-        messages.error(request, f"{error} Look at the present one.")
-        return redirect("rule", pk=pk)
+        return _conflict(request, found, str(error), reason)
     messages.success(
         request,
         f"Version {made.version} judges what comes from now on. What is scored keeps its score; "
@@ -216,83 +257,101 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("rule", pk=made.pk)
 
 
-def _query(request: HttpRequest) -> str:
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()[:REASON_MOST]
+
+
+def _conflict(request: HttpRequest, found: ScoreRule, said: str, reason: str) -> HttpResponse:
+    """Lead to the version in force, with what was typed tried on that."""
+    standing = ScoreRule.objects.open().filter(key=found.key).order_by("-version").first()
+    if standing is None:
+        messages.error(request, f"Not saved: {said}")
+        return redirect("rule", pk=found.pk)
+    messages.error(
+        request,
+        f"Not saved: {said} Version {standing.version} by {standing.author} is; this is what you "
+        "typed, tried on that.",
+    )
+    keep_typed(request, _key(found), reason)
     typed = request.POST.copy()
     for name in ("csrfmiddlewaretoken", "reason"):
         typed.pop(name, None)
-    return typed.urlencode()
+    return redirect(f"{reverse('rule', args=[standing.pk])}?{typed.urlencode()}")
 
 
 def new(request: HttpRequest, table: str, parameter: str) -> HttpResponse:
     """Show the form of a first rule for a parameter; posted, save it."""
-    found = QC1Parameter.objects.select_related("table__instrument").filter(
-        table__name=table, name=parameter, type=ColumnType.FLOAT, role=ColumnRole.VALUE
-    ).first()  # fmt: skip
-    if found is None:
-        raise ProblemError(
-            Problem(404, "Unknown parameter", f"{table} has no number {parameter!r} to judge.",
-                    where="parameter", hint="See the table's columns.")
-        )  # fmt: skip
+    found = _find_parameter(table, parameter)
     typed = request.POST if request.method == "POST" else request.GET
-    form = RuleForm(typed if "limits" in typed else _FIRST)
+    is_trial = request.method == "POST" or "limits" in typed
     series = list(Series.objects.filter(parameter=found).select_related("setup"))
-    chosen = _chosen(typed.get("series", ""), series)
-    trial = None
-    if "limits" in typed and form.is_valid():
-        if request.method == "POST":
-            return _save_new(request, found, form, chosen)
-        trial = _trial(try_rule(_first(found, form, chosen)))
+    form = NewRuleForm(typed if is_trial else _FIRST, found, series)
+    trial, error = None, ""
+    if is_trial and form.is_valid():
+        if request.method == "POST" and _reason(request):
+            return _save_new(request, found, form)
+        error = NO_REASON if request.method == "POST" else ""
+        trial = _trial(try_rule(_first(found, form)), _first(found, form))
     return render(
         request,
         "rule_new.html",
         {
-            "parameter": found, "form": form, "series": series, "chosen": typed.get("series", ""),
-            "trial": trial, "is_trial": "limits" in typed, "budget": 100 * BUDGET,
+            "parameter": found, "form": form, "trial": trial, "budget": 100 * BUDGET,
+            "tried": NewRuleForm(typed, found, series, auto_id=False) if trial else None,
+            "reason": _reason(request), "reason_error": error,
+            "others": ScoreRule.objects.open().filter(parameter=found).order_by("key"),
         },
         status=400 if request.method == "POST" else 200,
     )  # fmt: skip
 
 
-_FIRST = {"limits": "3MAD", "average": "MEDIAN", "min_n": "5", "baseline_points": "9"}
+def _find_parameter(table: str, name: str) -> QC1Parameter:
+    numbers = QC1Parameter.objects.filter(type=ColumnType.FLOAT, role=ColumnRole.VALUE)
+    found: QC1Parameter | None = (
+        numbers.select_related("table__instrument").filter(table__name=table, name=name).first()
+    )
+    if found is None:
+        raise ProblemError(
+            Problem(404, "Unknown parameter", f"{table} has no number {name!r} to judge.",
+                    where="parameter", hint="See the table's columns.")
+        )  # fmt: skip
+    return found
 
 
-def _chosen(key: str, series: Sequence[Series]) -> tuple[dict[str, str], str]:
-    """Return set-up and detector of the series chosen; nothing chosen is any."""
-    for one in series:
-        if str(one.pk) == key:
-            return dict(one.setup.values), one.detector
-    return {}, ""
+_FIRST = {
+    "limits": "3MAD", "average": "MEDIAN", "min_n": "5", "baseline_points": "9",
+    "drop_repeats": "on",
+}  # fmt: skip
 
 
-def _first(
-    parameter: QC1Parameter, form: RuleForm, chosen: tuple[dict[str, str], str]
-) -> ScoreRule:
+def _first(parameter: QC1Parameter, form: NewRuleForm) -> ScoreRule:
+    """Return the version that the form would make; it is not saved."""
+    setup, detector = form.cleaned_data["series"]
     return ScoreRule(
-        parameter=parameter, setup=chosen[0], detector=chosen[1],
-        valid_from_mjd=form.valid_from_mjd or BEGIN, **form.fields_of_rule,
+        parameter=parameter, key=key_of(parameter, setup, detector), setup=setup,
+        detector=detector, valid_from_mjd=_start(form), **form.fields_of_rule,
     )  # fmt: skip
 
 
-def _save_new(
-    request: HttpRequest,
-    parameter: QC1Parameter,
-    form: RuleForm,
-    chosen: tuple[dict[str, str], str],
-) -> HttpResponse:
-    reason = request.POST.get("reason", "").strip()[:2000]
-    words: dict[str, Any] = {"table": parameter.table.name, "parameter": parameter.name}
-    if not reason:
-        messages.error(request, "A reason is needed: it stands beside the limits for years.")
-        return redirect(f"{reverse('rule-new', kwargs=words)}?{_query(request)}")
+def _start(form: NewRuleForm) -> float:
+    return BEGIN if form.valid_from_mjd is None else form.valid_from_mjd
+
+
+def _save_new(request: HttpRequest, parameter: QC1Parameter, form: NewRuleForm) -> HttpResponse:
+    setup, detector = form.cleaned_data["series"]
     try:
         made = new_rule(
-            parameter, form.fields_of_rule, setup=chosen[0], detector=chosen[1],
-            author=person(request).get_username(), reason=reason,
-            valid_from_mjd=form.valid_from_mjd or datetime_to_mjd(timezone.now()),
-            at=timezone.now(),
+            parameter, form.fields_of_rule, setup=setup, detector=detector,
+            author=person(request).get_username(), reason=_reason(request),
+            valid_from_mjd=_start(form), at=timezone.now(),
         )  # fmt: skip
     except RuleConflictError as error:
-        messages.error(request, str(error))
+        # Somebody was faster, between the form's look and this.
+        messages.error(request, f"Not saved: {error}")
         return redirect("rules")
-    messages.success(request, f"Version {made.version} judges what comes from now on.")
+    messages.success(
+        request,
+        f"The rule judges what comes from now on; “manage.py rescore --table "
+        f"{parameter.table.name}” lets it judge what is there.",
+    )
     return redirect("rule", pk=made.pk)

@@ -17,6 +17,7 @@ from trending.models import (
     QC1Parameter,
     QC1Row,
     QC1Table,
+    QC1Value,
     Report,
     ScoreRule,
 )
@@ -49,10 +50,13 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
         )  # fmt: skip
     columns = read_rows.columns_of(found)
     newest = read_rows.select_rows(found, None, None).order_by("-mjd_obs", "-pk")[:SHOWN]
-    rows = [
-        _line(place.pk, record, columns)
-        for place, record in itertools.islice(read_rows.records(newest, columns), SHOWN)
-    ]
+    records = list(itertools.islice(read_rows.records(newest, columns), SHOWN))
+    red = set(
+        QC1Value.objects.filter(row__in=[place.pk for place, _ in records], score_result=1)
+        .values_list("row_id", "series__parameter_id")
+    )  # fmt: skip
+    rows = [_line(place.pk, record, columns, red) for place, record in records]
+    marks = Mark.objects.open().filter(row__table=found, row__is_current=True)
     return render(
         request,
         "table.html",
@@ -62,9 +66,8 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
             "uses": _uses(found),
             "rows": rows,
             "n_rows": QC1Row.objects.current().filter(table=found).count(),
-            "marks": Mark.objects.open()
-            .filter(row__table=found, row__is_current=True)
-            .select_related("row__setup", "series__parameter")[:MARKS],
+            "marks": list(marks.select_related("row__setup", "series__parameter")[:MARKS]),
+            "n_marks": marks.count(),
             "default_y": next((one for one in columns if one.is_default_y), None)
             or next(
                 (one for one in columns if one.type == ColumnType.FLOAT and not one.role), None
@@ -81,12 +84,20 @@ class Cell:
 
     value: Any
     parameter: str = ""
+    is_nok: bool = False
 
 
-def _line(pk: int, record: read_rows.Record, columns: list[QC1Parameter]) -> dict[str, Any]:
+def _line(
+    pk: int, record: read_rows.Record, columns: list[QC1Parameter], red: set[tuple[int, int]]
+) -> dict[str, Any]:
     cells = [Cell(record["date_obs"]), Cell(record["detector"])]
     cells += [
-        Cell(record[one.name], "" if one.role == ColumnRole.FILTER else one.name) for one in columns
+        Cell(
+            record[one.name],
+            "" if one.role == ColumnRole.FILTER else one.name,
+            (pk, one.pk) in red,
+        )
+        for one in columns
     ]
     return {"pk": pk, "cells": [*cells, Cell(record["origin"])]}
 

@@ -9,18 +9,30 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from pipelines.domain.times import datetime_to_mjd
+from pipelines.models import AssociationBlock
 from qcweb.certification.models import Certification
 from qcweb.problems import Problem, ProblemError
 from qcweb.web import looks
 from qcweb.web.looks import Look
 from qcweb.web.plots import as_dataset, events_of
 from qcweb.web.views.blocks import find_block
-from qcweb.web.views.people import keep_typed, person, take_typed
-from trending.models import ActKind, Mark, MarkKind, QC1Row, QC1Value, Score, ScoreAct, Series
+from qcweb.web.views.people import keep_typed, person
+from trending.models import (
+    ActKind,
+    Mark,
+    MarkKind,
+    QC1Row,
+    QC1Value,
+    Score,
+    ScoreAct,
+    Series,
+    ValueState,
+)
 from trending.services import corrections, signals
 from trending.services.corrections import CorrectionError
 from trending.services.explain import Explanation, Neighbour, explain
@@ -43,6 +55,15 @@ ACTIONS = {
     "remove": ("Remove its score", "It counts neither as OK nor as NOK."),
     "rescore": ("Score it again", "By the rules of today."),
 }
+DONE = {
+    "exclude": "This value is left out of statistics.",
+    "hide": "The row is hidden.",
+    "override": "It is called OK.",
+    "remove": "Its score is removed.",
+    "rescore": "It is scored again.",
+}
+# Values that are neither drawn nor judged.
+OUT = {ValueState.HIDDEN, ValueState.REJECTED}
 REASON_MOST = 2000
 Decided = TypeVar("Decided", Mark, ScoreAct)
 
@@ -62,7 +83,7 @@ def _find(table: str, parameter: str, row: int) -> tuple[Series, QC1Row]:
             "series__parameter__table__instrument", "series__setup", "row__attempt__block",
             "row__product", "row__came_with",
         )
-        .filter(row=row, series__parameter__name=parameter, series__parameter__table__name=table)
+        .filter(row__id=row, series__parameter__name=parameter, series__parameter__table__name=table)
         .first()
     )  # fmt: skip
     if value is None:
@@ -75,7 +96,21 @@ def _find(table: str, parameter: str, row: int) -> tuple[Series, QC1Row]:
 
 def value(request: HttpRequest, table: str, parameter: str, row: int) -> HttpResponse:
     """Show one value with all that its score rests on."""
-    series, found = _find(table, parameter, row)
+    return _page(request, *_find(table, parameter, row))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person wanted to do, and why it was not done."""
+
+    action: str
+    reason: str
+    error: str
+
+
+def _page(
+    request: HttpRequest, series: Series, found: QC1Row, asked: Asked | None = None
+) -> HttpResponse:
     said = explain(series, found)
     return render(
         request,
@@ -84,23 +119,27 @@ def value(request: HttpRequest, table: str, parameter: str, row: int) -> HttpRes
             "series": series,
             "row": found,
             "said": said,
-            "look": looks.result(said.score.result) if said.score else looks.NOTHING_YET,
-            "since": signals.since_when(series),
+            "look": _look(said),
+            "since": signals.since_when(series, found.mjd_obs),
             "run_signals": signals.run_signals(series)[:5],
-            "same_parameter": _neighbours(said.same_parameter),
-            "same_place": _neighbours(said.same_place),
+            "neighbours": _neighbours([*said.same_parameter, *said.same_place]),
             "cases": _cases(said),
             "open_marks": [one for one in said.marks if one.superseded_at is None],
             "open_acts": [one for one in said.acts if one.superseded_at is None],
             "versions": _versions(series, found),
             "actions": _possible(said),
-            "typed": take_typed(request, _key(series, found)),
+            "asked": asked,
         },
+        status=400 if asked else 200,
     )
 
 
-def _key(series: Series, row: QC1Row) -> str:
-    return f"value {series.pk} {row.pk}"
+def _look(said: Explanation) -> Look:
+    if said.score is not None:
+        return looks.result(said.score.result)
+    if said.value.state in OUT:
+        return Look("grey", "grey", ValueState(said.value.state).label)
+    return looks.NO_DATA if said.value.value is None else looks.NOT_SCORED
 
 
 def _neighbours(found: Sequence[Neighbour]) -> list[tuple[Neighbour, Look]]:
@@ -168,12 +207,8 @@ def act(request: HttpRequest, table: str, parameter: str, row: int) -> HttpRespo
         else:
             corrections.correct_value(series, found, ActKind(asked), **words)
     except CorrectionError as error:
-        messages.error(request, str(error))
-        keep_typed(request, _key(series, found), reason)
-    else:
-        messages.success(
-            request, f"{ACTIONS[asked][0]}: done. What looks back on it is scored again."
-        )
+        return _page(request, series, found, Asked(asked, reason, str(error)))
+    messages.success(request, f"{DONE[asked]} What looks back on it is scored again.")
     return redirect("value", table=table, parameter=parameter, row=row)
 
 
@@ -214,6 +249,7 @@ def _one(known: "Sequence[Decided]", key: str) -> "Decided":
 def correct_block(request: HttpRequest, ab_name: str) -> HttpResponse:
     """Score a block again, remove its scores, or call what is NOK in it OK."""
     found = find_block(ab_name)
+    asked = request.POST.get("action", "")
     words: dict[str, Any] = {
         "author": person(request).get_username(),
         "reason": request.POST.get("reason", "").strip()[:REASON_MOST],
@@ -225,35 +261,51 @@ def correct_block(request: HttpRequest, ab_name: str) -> HttpResponse:
             corrections.take_back(_one(standing, request.POST["act"]), **words)
             messages.success(request, "Taken back: the rules decide again.")
         else:
-            asked = request.POST.get("action", "")
-            if asked not in ActKind.values:
-                raise ProblemError(
-                    Problem(400, "Unknown action", f"action={asked!r}.", where="action",
-                            hint=f"Known are {', '.join(ActKind.values)}.")
-                )  # fmt: skip
-            if found.current_attempt is None:
-                raise CorrectionError("This block has no result: there is nothing to score.")
-            done = corrections.correct_block(found.current_attempt, ActKind(asked), **words)
-            messages.success(request, f"{ab_name}: {done.get_kind_display()}.")
+            _correct_scores(found, asked, words)
+            messages.success(request, f"{BLOCK_DONE[ActKind(asked)]} The block's score says so.")
     except CorrectionError as error:
         messages.error(request, str(error))
-    return redirect("block", ab_name=ab_name)
+        keep_typed(request, f"scores {ab_name}", words["reason"])
+        keep_typed(request, f"scores action {ab_name}", asked)
+    return redirect(f"{reverse('block', args=[ab_name])}#scores")
+
+
+BLOCK_DONE = {
+    ActKind.RESCORE: "Scored again by the rules of today.",
+    ActKind.REMOVE: "The scores are removed.",
+    ActKind.OVERRIDE: "What was NOK is called OK.",
+}
+
+
+def _correct_scores(found: AssociationBlock, asked: str, words: dict[str, Any]) -> None:
+    if asked not in ActKind.values:
+        raise ProblemError(
+            Problem(400, "Unknown action", f"action={asked!r}.", where="action",
+                    hint=f"Known are {', '.join(ActKind.values)}.")
+        )  # fmt: skip
+    if found.current_attempt is None:
+        raise CorrectionError("This block has no result: there is nothing to score.")
+    corrections.correct_block(found.current_attempt, ActKind(asked), **words)
 
 
 def figure(request: HttpRequest, pk: int) -> JsonResponse:
     """Give the numbers of one series' plot, as a report's panels have them."""
-    series = Series.objects.select_related("parameter").filter(pk=pk).first()
+    series = Series.objects.select_related("parameter__table").filter(pk=pk).first()
     if series is None:
         raise ProblemError(Problem(404, "Unknown series", f"There is no series {pk}."))
     points = load_points([series])
     name = f"{series.parameter.name} {series.detector}".strip()
     middle = float(np.median(points.value)) if points.n else None
     first = float(points.mjd[0]) if points.n else 0.0
+    names = series.parameter.table.name, series.parameter.name
     return JsonResponse(
         {
             "unit": series.parameter.unit,
             "parameter": series.parameter.name,
-            "datasets": [as_dataset(name, points, middle)],
+            "datasets": [
+                as_dataset(name, points, middle)
+                | {"rows": points.row.tolist(), "row_url": reverse("value", args=[*names, 0])}
+            ],
             "events": events_of([series], first, datetime_to_mjd(timezone.now())),
         }
     )

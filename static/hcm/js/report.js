@@ -37,7 +37,7 @@
     const make = (at, base, more) => ({
       ...base, type: "scatter", x: at.map((i) => set.time[i]),
       y: at.map((i) => Math.max(bottom, Math.min(top, set.value[i]))),
-      customdata: at.map((i) => [set.blocks[i], word[set.result[i]] || "not scored", quantity(set.value[i])]),
+      customdata: at.map((i) => [set.blocks[i], word[set.result[i]] || "not scored", quantity(set.value[i]), i]),
       hovertemplate: `%{customdata[2]} ${unit}, %{customdata[1]}<br>%{x|%Y-%m-%d %H:%M:%S} UT<br>%{customdata[0]}<extra>${set.name}</extra>`,
       ...more,
     });
@@ -71,7 +71,11 @@
       ...(banded && side === "upper" ? { fill: "tonexty", fillcolor: plotTheme.colour("plot-band") } : {}),
     }));
   };
-  const notes = (sets) => {
+  // On the page of one value that one is marked instead of the newest.
+  const notes = (sets, here) => {
+    if (here) {
+      return [{ text: "<b>this value</b>", showarrow: false, xref: "x", yref: "paper", x: here, y: 1, xanchor: "auto", yanchor: "bottom", font: { size: 11, color: plotTheme.colour("act") } }];
+    }
     const last = Math.max(...sets.map((set) => set.time[set.time.length - 1] ?? -Infinity));
     if (!Number.isFinite(last)) {
       return [{ text: "no data in this range", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 13, color: plotTheme.colour("ink-3") } }];
@@ -90,15 +94,17 @@
   }));
   const paint = (el) => {
     const { sets, unit, events } = el.figure;
+    const here = el.dataset.row ? sets[0].time[sets[0].rows.indexOf(Number(el.dataset.row))] : undefined;
     const axis = range(sets);
     const data = sets.flatMap((set, i) => [...limitLines(set, sets.length === 1), ...traces(set, i, unit, axis || [0, 1])]);
     const layout = {
       template: plotTheme.template(), ...plotTheme.layout,
       shapes: [
         ...sets.filter((set) => set.average !== null).map((set) => plotTheme.shapes.average(set.average)),
+        ...(here ? [{ type: "line", xref: "x", yref: "paper", x0: here, x1: here, y0: 0, y1: 1, line: { color: plotTheme.colour("act"), width: 1, dash: "dot" } }] : []),
         ...events.map((event) => plotTheme.shapes.event(event.time, event.time)),
       ],
-      xaxis: { type: "date", visible: Boolean(axis) }, yaxis: { title: { text: unit, standoff: 6 }, range: axis, visible: Boolean(axis) }, annotations: [...notes(sets), ...titles(events)],
+      xaxis: { type: "date", visible: Boolean(axis) }, yaxis: { title: { text: unit, standoff: 6 }, range: axis, visible: Boolean(axis) }, annotations: [...notes(sets, here), ...titles(events)],
     };
     window.Plotly.react(el, data, layout, plotTheme.config);
     const outside = axis ? sets.flatMap((set) => set.value).filter((v) => v < axis[0] || v > axis[1]).length : 0;
@@ -121,7 +127,9 @@
     }
     paint(el);
     el.on("plotly_click", (event) => {
-      const name = event.points[0]?.customdata?.[0];
+      const [name, , , i] = event.points[0]?.customdata || [];
+      const set = el.figure.sets[0];
+      if (set.rows && i !== undefined) { location.href = set.row_url.replace(/0\/$/, `${set.rows[i]}/`); return; }
       if (name) location.href = el.figure.sets[0].block_url.replace("AB", encodeURIComponent(name).replaceAll("%3A", ":"));
     });
   };

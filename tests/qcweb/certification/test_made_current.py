@@ -1,5 +1,7 @@
 """A former run is made the current one again: what was said of it then holds again."""
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -25,7 +27,7 @@ from trending.services.rescore import reproduce
 
 pytestmark = pytest.mark.django_db
 
-WORDS = {"author": "quinn", "reason": "looked at it"}
+WORDS: dict[str, Any] = {"author": "quinn", "reason": "looked at it"}
 
 
 def fresh(block):

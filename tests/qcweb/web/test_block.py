@@ -39,7 +39,9 @@ def test_a_red_block_says_why_with_value_limits_and_rule(night, see):
     why = page.one("section", css="panel-nok")
     assert re.search(r"ron_raw , CHIP2: [67]\.\d+ ADU is above the upper limit 6", why.text)
     assert "VAL 4.5,6, version 1" in why.text
-    assert why.one("a").attributes["href"] == "/reports/CCDCAM/read_noise/"
+    report, value = why.all("a")
+    assert report.attributes["href"] == "/reports/CCDCAM/read_noise/"
+    assert value.attributes["href"].startswith("/qc1/ccdcam_bias/ron_raw/")
     assert page.one("title").text == "CAL002 BIAS, NOK"
 
 
@@ -121,7 +123,7 @@ def test_a_decision_that_cannot_be_written_says_why_and_keeps_what_was_typed(
 ):
     page = parse(judge(night["red"], seen="0", **fields))
     assert says in page.one(css="note-nok", role="alert").text
-    assert page.one("textarea").text == fields["comment"].strip()
+    assert page.one("textarea", id="comment").text == fields["comment"].strip()
     assert entries(night["red"]) == []
 
 
@@ -131,7 +133,7 @@ def test_a_conflict_names_who_and_what_and_loses_no_word(night, judge, vera, see
     page = parse(judge(night["red"], decision="ACCEPTED", comment="a long\nthought", seen=seen))
     said = page.one(css="note-nok", role="alert").text
     assert "Not saved: quinn has written “rejected” meanwhile." in said
-    assert page.one("textarea").children == ["a long\nthought"]
+    assert page.one("textarea", id="comment").children == ["a long\nthought"]
     assert page.one("section", id="certify").all("input", name="seen")[0].attributes["value"] == "1"
     assert [entry.decision for entry in entries(night["red"])] == ["REJECTED"]
 
@@ -141,9 +143,9 @@ def test_what_was_typed_is_shown_once_and_on_its_block_only(night, judge, client
     client.post(
         reverse("block-certify", args=[night["red"].ab_name]), {"comment": "typed", "seen": "0"}
     )
-    assert page_of(client, night["dark"]).one("textarea").text == ""
-    assert page_of(client, night["red"]).one("textarea").text == "typed"
-    assert page_of(client, night["red"]).one("textarea").text == ""
+    assert page_of(client, night["dark"]).one("textarea", id="comment").text == ""
+    assert page_of(client, night["red"]).one("textarea", id="comment").text == "typed"
+    assert page_of(client, night["red"]).one("textarea", id="comment").text == ""
 
 
 def test_a_decision_is_taken_back_and_the_block_is_open_again(night, judge):
@@ -170,7 +172,7 @@ def test_taking_back_what_changed_meanwhile_is_a_conflict(night, judge):
 
 def test_no_decision_is_preselected_and_a_reader_sees_no_form(night, client, quinn, vera):
     client.force_login(quinn)
-    radios = page_of(client, night["red"]).all("input", type="radio")
+    radios = page_of(client, night["red"]).all("input", type="radio", name="decision")
     assert [one.attributes["value"] for one in radios] == ["ACCEPTED", "REJECTED"]
     assert not [one for one in radios if "checked" in one.attributes]
     client.force_login(vera)
@@ -274,7 +276,7 @@ def test_a_rejected_master_says_who_has_used_it(night, judge):
 def test_a_decision_on_a_run_that_is_not_the_last_is_not_written(night, judge):
     page = parse(judge(night["red"], decision="ACCEPTED", comment="fine", seen="0", attempt="0"))
     assert "has run again meanwhile" in page.one(css="note-nok", role="alert").text
-    assert page.one("textarea").text == "fine"
+    assert page.one("textarea", id="comment").text == "fine"
     form = page.one("section", id="certify").all("input", name="attempt")
     assert form[0].attributes["value"] == "1"
     judge(night["red"], decision="ACCEPTED", comment="fine", seen="0", attempt="1")

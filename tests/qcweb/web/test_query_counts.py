@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
 
 from pipelines.models import AssociationBlock, BlockFrame
+from tests.qcweb.web.conftest import ODD_DAYS, store_history
+from trending.models import QualityEvent, Score
+from trending.services.rules import change_rule
 
 COUNTS = Path(__file__).parents[2] / "query_counts.json"
 UPDATE = os.environ.get("UPDATE_QUERY_COUNTS") == "1"
@@ -41,6 +46,14 @@ PAGES = {
     "report-figure": "/reports/CCDCAM/read_noise/figures/1/",
     "tables": "/qc1/",
     "table": "/qc1/ccdcam_bias/",
+    "value": "/qc1/ccdcam_bias/ron_raw/{row}/",
+    "series-figure": "/series/{series}/figure/",
+    "rules": "/rules/",
+    "rule": "/rules/{rule}/",
+    "rule, tried": "/rules/{rule}/?limits=3MAD&average=MEDIAN&min_n=5",
+    "rule-new": "/rules/new/ccdcam_bias/struct_x/",
+    "events": "/events/",
+    "sanity": "/sanity/?instrument=CCDCAM",
     "patterns": "/patterns/",
     "login": "/login/",
     "health": "/health/",
@@ -53,8 +66,14 @@ PAGES = {
 
 
 def filled(address, block):
-    """Put a red block, and one of its frames, into an address."""
-    return address.format(red=block.ab_name, frame=block.block_frames.first().raw_file_id)
+    """Put a red block, one of its frames and its red score into an address."""
+    score = Score.objects.get(
+        row__attempt__block=block, result=1, is_current=True, series__parameter__name="ron_raw"
+    )
+    return address.format(
+        red=block.ab_name, frame=block.block_frames.first().raw_file_id, row=score.row_id,
+        series=score.series_id, rule=score.rule_id,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -103,3 +122,34 @@ def test_the_number_of_queries_does_not_grow_with_the_blocks(states, count):
     multiply(list(AssociationBlock.objects.all()), 5)
     assert AssociationBlock.objects.count() == 48
     assert {address: count(address) for address in addresses} == before
+
+
+def test_the_number_of_queries_does_not_grow_with_the_history(history, count):
+    """More days, marks, corrections, versions and events: each page asks as often as before."""
+    address = history.address("bias_level", ODD_DAYS[1])
+    addresses = ["/qc1/ccdcam_bias/", "/rules/", "/events/", address]
+
+    def seen():
+        rule = reverse("rule", args=[history.rule("bias_level").pk])
+        tried = f"{rule}?limits=3MAD&average=MEDIAN&min_n=5"
+        return [count(one) for one in [*addresses, rule, tried]]
+
+    def happen(day):
+        history.act("bias_level", day, "exclude", "seen")
+        history.act("bias_level", day, "remove", "seen")
+        QualityEvent.objects.create(
+            instrument=history.table.instrument, kind="other", mjd=61000.0 + day, title="Event",
+            author="quinn", recorded_at=timezone.now(), begins_epoch=False,
+        )  # fmt: skip
+        change_rule(
+            history.rule("bias_level"), {"min_n": day}, author="quinn", reason="seen",
+            valid_from_mjd=None, at=timezone.now(),
+        )  # fmt: skip
+
+    happen(1)
+    history.rescore()
+    before = seen()
+    for day in (2, 3, 4):
+        happen(day)
+    store_history(history.table, 40, 60)
+    assert seen() == before
