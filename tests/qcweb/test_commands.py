@@ -197,6 +197,21 @@ def test_import_of_many_files_takes_the_good_ones_and_fails(rows):
     assert last == "1 of 2 files refused, all of each."
 
 
+def test_import_goes_on_after_a_file_that_breaks_it(rows, monkeypatch):
+    from trending.services.import_rows import import_file
+
+    def break_at_the_first(path, at, **options):
+        if path != rows:
+            raise RuntimeError("out of order")
+        return import_file(path, at, **options)
+
+    monkeypatch.setattr("qcweb.management.commands.import_qc1.import_file", break_at_the_first)
+    out, err, last = run("import_qc1", "broken.csv", rows)
+    assert "broken.csv: not imported, RuntimeError: out of order\n" in err
+    assert "1 new" in out
+    assert last == "1 of 2 files refused, all of each."
+
+
 def test_import_before_any_table_is_known_says_so(db, tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("mjd_obs\n1\n")

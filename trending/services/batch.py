@@ -106,6 +106,8 @@ def clean(parameter: QC1Parameter, value: RawValue) -> CleanValue:
     if value is None or value == "":
         return CleanValue(missing_reason="no value")
     if parameter.type == ColumnType.TEXT:
+        if isinstance(value, float) and math.isnan(value):
+            return CleanValue(missing_reason="no value")
         # As it was written: version "1.10" is not version "1.1".
         text = value.strip() if isinstance(value, str) else canonical(value)
         return CleanValue(text=text[:255]) if text else CleanValue(missing_reason="no value")

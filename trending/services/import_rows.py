@@ -3,7 +3,7 @@
 import datetime as dt
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from trending.domain.setups import as_number
 from trending.models import ColumnType, Origin, QC1Import, QC1Parameter, QC1Table
 
 from .batch import Batch, RawColumn, RawValue, read_numbers
+from .cells import plain_columns
 from .read_files import ImportRefusedError, Sheet, read_sheet
 from .rows import DuplicateRowError, PipelineRowError, Source, Stored, store_rows
 from .score import score_rows
@@ -22,7 +23,8 @@ KEYS = ("mjd_obs", "detector", "pro_catg", "product", "pipeline")
 _REQUIRED = ("mjd_obs",)
 # What our exports write and the table itself knows: read back, it says nothing new.
 _IGNORED = ("date_obs", "night", "origin", "simulated")
-_LONGEST = {"detector": 32, "pro_catg": 64}
+_LONGEST = {"detector": 32, "pro_catg": 64, "product": 255, "pipeline": 64}
+_LONGEST_TEXT = 255
 # How other programs write that there is no value.
 _NO_VALUE = {"", "-", "--", "n/a", "na", "none", "null"}
 MAX_PROBLEMS = 20
@@ -122,11 +124,18 @@ def _batch(path: Path, sheet: Sheet, table: QC1Table) -> Batch:
     parameters = list(table.parameters.filter(is_active=True))
     _check_head(path, sheet, [one.name for one in parameters])
     problems = list(sheet.problems)
+    longest = _LONGEST | {
+        one.name: _LONGEST_TEXT for one in parameters if one.type == ColumnType.TEXT
+    }
+    names = [*KEYS, *(one.name for one in parameters)]
+    odd: Problems = []
+    sheet = replace(sheet, columns=plain_columns(sheet, names, longest, odd))
     mjds = _mjds(sheet, problems)
-    texts = {name: _texts(sheet, name, problems) for name in KEYS[1:]}
+    texts = {name: _texts(sheet, name) for name in KEYS[1:]}
     for one in parameters:
         if one.type == ColumnType.FLOAT and one.name in sheet.columns:
             problems += _no_numbers(sheet, one)
+    problems = [*odd, *problems]
     if problems:
         # In the order of the file; of one row only what was found first.
         problems.reverse()
@@ -189,19 +198,11 @@ def _mjd(cell: RawValue) -> float:
     return mjd
 
 
-def _texts(sheet: Sheet, name: str, problems: Problems) -> list[str]:
+def _texts(sheet: Sheet, name: str) -> list[str]:
     column = sheet.columns.get(name)
     if column is None:
         return [""] * len(sheet)
-    texts = ["" if cell is None else str(cell).strip() for cell in column]
-    longest = _LONGEST.get(name)
-    if longest is not None and max(map(len, texts), default=0) > longest:
-        problems += [
-            (place, f"{name} is longer than {longest} characters")
-            for place, text in zip(sheet.places, texts, strict=True)
-            if len(text) > longest
-        ]
-    return texts
+    return ["" if cell is None else str(cell).strip() for cell in column]
 
 
 def _no_numbers(sheet: Sheet, parameter: QC1Parameter) -> Iterator[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 import csv
 import getpass
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from pipelines.services.chores import chore
 from qcweb.management.base import DatabaseCommand
 from trending.services.import_rows import ImportReport, import_file
 from trending.services.read_files import FORMATS, ImportRefusedError
+
+logger = logging.getLogger(__name__)
 
 
 class Command(DatabaseCommand):
@@ -48,6 +51,11 @@ class Command(DatabaseCommand):
             except ImportRefusedError as error:
                 refused += 1
                 self.stderr.write(str(error))
+            # Whatever one file does, the others are looked at.
+            except Exception as error:
+                refused += 1
+                logger.exception("%s: not imported", path)
+                self.stderr.write(f"{path}: not imported, {type(error).__name__}: {error}")
             else:
                 self.stdout.write(f"{path}: {report}")
                 lines += [(str(path), place, outcome) for place, outcome in report.rows]

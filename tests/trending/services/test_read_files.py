@@ -1,5 +1,8 @@
 """The same rows come out of every format, and a broken file is refused whole."""
 
+import datetime as dt
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -136,6 +139,91 @@ def test_a_wrong_cell_of_a_table_is_named_with_its_row(table, tmp_path):
         "cam_bias.parquet: row 2: level = 'abc' is not a number; leave it empty if there is none",
         "cam_bias.parquet: row 3: mjd_obs = '' is not a number",
     ]
+
+
+PLAIN = {
+    "mjd_obs": 61101.5, "detector": "CHIP1", "pro_catg": "MASTER_BIAS", "read_mode": "SLOW",
+    "exptime": 0.0, "note": "fine",
+}  # fmt: skip
+
+
+def write_cells(tmp_path, **cells):
+    """Write two rows, the second of which has odd cells."""
+    path = tmp_path / "cam_bias.parquet"
+    first = pa.table({name: [value] for name, value in PLAIN.items()})
+    second = pa.table(
+        {name: [value] for name, value in (PLAIN | {"mjd_obs": 61102.5} | cells).items()}
+    )
+    for name in cells:
+        if name not in PLAIN or first[name].type != second[name].type:
+            none = pa.nulls(1).cast(second[name].type)
+            first = first.drop([name] if name in PLAIN else []).append_column(name, [none])
+    pyarrow.parquet.write_table(pa.concat_tables([first.select(second.column_names), second]), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ({"note": "a\x00b"}, r"note = 'a\x00b' holds a NUL"),
+        ({"product": "a\x00b"}, r"product = 'a\x00b' holds a NUL"),
+        ({"pipeline": "a\x00b"}, r"pipeline = 'a\x00b' holds a NUL"),
+        ({"detector": "a\x00b"}, r"detector = 'a\x00b' holds a NUL"),
+        ({"pro_catg": "a\x00b"}, r"pro_catg = 'a\x00b' holds a NUL"),
+        ({"read_mode": "a\x00b"}, r"read_mode = 'a\x00b' holds a NUL"),
+        ({"level": "1\x00"}, r"level = '1\x00' holds a NUL"),
+        ({"level": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}, "level = 2020-01-01 00:00:00+00:00 is a date or time"),
+        ({"note": dt.date(2020, 1, 1)}, "note = 2020-01-01 is a date or time"),
+        ({"level": [1.0]}, "level = [1.0] is no text or number"),
+        ({"note": [1.0]}, "note = [1.0] is no text or number"),
+        ({"exptime": [1.0]}, "exptime = [1.0] is no text or number"),
+        ({"note": b"abc"}, "note = b'abc' is no text or number"),
+        ({"lamp_on": {"is": 1}}, "lamp_on = {'is': 1} is no text or number"),
+        ({"note": "é" * 256}, "note is longer than 255 characters"),
+        ({"read_mode": "é" * 256}, "read_mode is longer than 255 characters"),
+        ({"product": "p" * 256}, "product is longer than 255 characters"),
+        ({"pipeline": "p" * 65}, "pipeline is longer than 64 characters"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_cannot_be_stored_is_named_with_its_row(table, tmp_path, cells, words):
+    path = write_cells(tmp_path, **cells)
+    with pytest.raises(ImportRefusedError) as error:
+        import_file(path, timezone.now(), by="quinn")
+    [problem] = error.value.problems
+    assert f"cam_bias.parquet: row 2: {words}" in problem
+    assert not QC1Row.objects.exists()
+
+
+def test_a_date_in_place_of_the_mjd_is_refused_once(table, tmp_path):
+    path = tmp_path / "cam_bias.parquet"
+    pyarrow.parquet.write_table(
+        pa.table({"mjd_obs": [dt.datetime(2020, 1, 1, tzinfo=dt.UTC)]}), path
+    )
+    with pytest.raises(ImportRefusedError, match=r"row 1: mjd_obs = 2020-01-01 .* is a date"):
+        import_file(path, timezone.now(), by="quinn")
+
+
+def test_decimals_are_numbers_and_no_number_is_no_text(table, tmp_path):
+    nothing = float("nan")
+    path = write_cells(
+        tmp_path, level=Decimal("1.5"), note=nothing, detector=nothing, read_mode=nothing, ron=True
+    )
+    assert len(import_file(path, timezone.now(), by="quinn").stored.new) == 2
+    made = QC1Row.objects.get(mjd_obs=61102.5)
+    assert (made.detector, made.setup.values["read_mode"]) == ("", "")
+    found = {
+        one.series.parameter.name: one for one in made.values.select_related("series__parameter")
+    }
+    assert (found["level"].value, found["ron"].value) == (1.5, 1.0)
+    assert (found["note"].text, found["note"].missing_reason) == ("", "no value")
+
+
+def test_no_number_in_a_text_column_of_a_run_is_missing(table, store):
+    from tests.trending.conftest import row
+
+    store(row(note=float("nan")))
+    one = QC1Value.objects.get(series__parameter__name="note")
+    assert (one.text, one.missing_reason) == ("", "no value")
 
 
 def test_a_column_of_lists_is_refused(tmp_path):
