@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Max, Min
 
 from pipelines.models import AssociationBlock, Attempt
 from trending.models import (
@@ -25,7 +24,7 @@ from trending.models import (
 )
 
 from .clock import take_tables
-from .facts import version_of
+from .facts import in_chunks, version_of
 from .score import score_rows, sum_up_blocks
 
 # A baseline remembers its epoch. A correction is carried on so far; later values keep the limits
@@ -179,10 +178,11 @@ def _correct(
     return act
 
 
-def score_again(row_ids: Sequence[int], at: dt.datetime) -> None:
-    """Score rows by what is known now, with the blocks they belong to."""
-    score_rows(row_ids, at)
+def score_again(row_ids: Sequence[int], at: dt.datetime) -> int:
+    """Score rows by what is known now, with the blocks they belong to; return how many are new."""
+    scores = score_rows(row_ids, at)
     sum_up_blocks(row_ids, at)
+    return sum(one.recorded_at == at for one in scores)
 
 
 def _needs_reason(reason: str) -> None:
@@ -246,6 +246,11 @@ def _renew(row_ids: Sequence[int], at: dt.datetime) -> None:
 
 def restate(row_ids: Sequence[int]) -> None:
     """Copy what the marks say into rows and values: the strongest mark shows."""
+    for some in in_chunks(row_ids):
+        _restate(some)
+
+
+def _restate(row_ids: Sequence[int]) -> None:
     rows = QC1Row.objects.filter(pk__in=row_ids, is_current=True)
     ids = list(rows.values_list("pk", flat=True))
     values = QC1Value.objects.filter(row__in=ids)
@@ -262,18 +267,18 @@ def restate(row_ids: Sequence[int]) -> None:
 
 def _later_rows(row_ids: Sequence[int]) -> list[int]:
     """Return the rows whose limits look back on one of these."""
-    series = list(
-        Series.objects.filter(values__row__in=row_ids).distinct().values_list("pk", "parameter_id")
-    )
+    series: set[tuple[int, int]] = set()
+    mjds: list[float] = []
+    for some in in_chunks(row_ids):
+        of_them = Series.objects.filter(values__row__in=some).distinct()
+        series.update(of_them.values_list("pk", "parameter_id"))
+        mjds += QC1Row.objects.filter(pk__in=some).values_list("mjd_obs", flat=True)
     reach = _reach({parameter for _, parameter in series})
     found: set[int] = set()
-    mjds = QC1Row.objects.filter(pk__in=row_ids).aggregate(
-        first=Min("mjd_obs"), last=Max("mjd_obs")
-    )
-    for pk, parameter in series:
+    for pk, parameter in sorted(series):
         if reach.get(parameter, 0.0):
             later = QC1Value.objects.filter(
-                series=pk, mjd_obs__gte=mjds["first"], mjd_obs__lte=mjds["last"] + reach[parameter]
+                series=pk, mjd_obs__gte=min(mjds), mjd_obs__lte=max(mjds) + reach[parameter]
             )
             found.update(later.values_list("row_id", flat=True))
     return sorted(found)

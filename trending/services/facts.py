@@ -5,7 +5,7 @@ when another took its place.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,15 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 # Series whose values are read together.
 _SERIES = 50
+# Keys in one question: a database takes only so many.
+_KEYS = 500
+
+
+def in_chunks(keys: Iterable[int]) -> Iterator[list[int]]:
+    """Yield keys in lots that every database takes in one question."""
+    wanted = list(keys)
+    for n in range(0, len(wanted), _KEYS):
+        yield wanted[n : n + _KEYS]
 
 
 @dataclass(frozen=True)
@@ -230,19 +239,19 @@ class Facts:
 
     def acts(self, row_ids: Iterable[int]) -> "Acts":
         """Return the corrections of people that stand above the rules for some rows."""
-        rows = list(row_ids)
         acts = Acts()
         attempts: dict[int, list[int]] = {}
-        for row, attempt in QC1Row.objects.filter(pk__in=rows, attempt__isnull=False).values_list(
-            "pk", "attempt_id"
-        ):
-            attempts.setdefault(attempt, []).append(row)
         standing = self._known(ScoreAct.objects.all())
-        for one in standing.filter(row__in=rows):
-            acts.of_value[one.series_id, one.row_id] = one
-        for one in standing.filter(attempt__in=attempts):
-            for row in attempts[one.attempt_id]:
-                acts.of_row[row] = one
+        for rows in in_chunks(row_ids):
+            of_runs = QC1Row.objects.filter(pk__in=rows, attempt__isnull=False)
+            for row, attempt in of_runs.values_list("pk", "attempt_id"):
+                attempts.setdefault(attempt, []).append(row)
+            for one in standing.filter(row__in=rows):
+                acts.of_value[one.series_id, one.row_id] = one
+        for some in in_chunks(attempts):
+            for one in standing.filter(attempt__in=some):
+                for row in attempts[one.attempt_id]:
+                    acts.of_row[row] = one
         return acts
 
 

@@ -135,11 +135,11 @@ def rescore(rows: QuerySet[QC1Row], at: dt.datetime) -> int:
     Former scores stay as history. Lots of rows are written one after the other, so that others can
     write between them.
     """
-    before = Score.objects.count()
+    n_changed = 0
     tables = QC1Table.objects.filter(rows__in=rows).distinct()
     for table in tables:
         ids = list(rows.filter(table=table).order_by("mjd_obs", "pk").values_list("pk", flat=True))
         for n in range(0, len(ids), LOT):
             with transaction.atomic():
-                score_again(ids[n : n + LOT], take_tables([table], at))
-    return Score.objects.count() - before
+                n_changed += score_again(ids[n : n + LOT], take_tables([table], at))
+    return n_changed

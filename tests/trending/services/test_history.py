@@ -4,6 +4,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.trending.conftest import row, rule
@@ -22,11 +24,15 @@ from trending.models import (
 from trending.services import events, rules
 from trending.services.corrections import (
     CorrectionError,
+    _later_rows,
     correct_value,
     mark,
+    restate,
+    score_again,
     take_back,
     unmark,
 )
+from trending.services.facts import Facts
 from trending.services.rescore import reproduce, rescore, scores_at
 from trending.services.score import score_rows
 
@@ -163,6 +169,26 @@ def test_scoring_again_what_has_not_changed_writes_nothing(nights):
     scores = set(Score.objects.values_list("pk", flat=True))
     assert rescore(QC1Row.objects.all(), now()) == 0
     assert set(Score.objects.values_list("pk", flat=True)) == scores
+
+
+def test_scores_that_others_write_meanwhile_are_not_counted(nights, store, monkeypatch):
+    def beside_another(ids, at):
+        done = store(row(mjd=61200.5))
+        score_rows(done.new, done.at)
+        return score_again(ids, at)
+
+    monkeypatch.setattr("trending.services.rescore.score_again", beside_another)
+    assert rescore(QC1Row.objects.filter(mjd_obs__lt=61200), now()) == 0
+
+
+def test_facts_and_marks_of_very_many_rows_can_be_asked(nights):
+    many = range(1, 40_001)
+    with CaptureQueriesContext(connection) as queries:
+        Facts([]).acts(many)
+        restate(many)
+        assert len(_later_rows(many)) == 20
+    longest = max(len(one["sql"]) for one in queries)
+    assert longest < 20_000
 
 
 def test_a_new_fact_is_later_than_what_is_there_whatever_the_clock_says(table, store):
