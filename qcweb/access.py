@@ -81,6 +81,7 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "event": (Access.READ, None),
     "event-adopt": (None, Access.CERTIFY),
     "event-withdraw": (None, Access.CERTIFY),
+    "reference-withdraw": (None, Access.CERTIFY),
     "rules": (Access.READ, None),
     "rule": (Access.READ, None),
     "rule-change": (None, Access.CERTIFY),

@@ -207,6 +207,7 @@ CELERY_TASK_ROUTES = {
         "checksum",
         "previews",
         "measure_delay",
+        "rescore_after_events",
     )
 }
 CELERY_BEAT_SCHEDULE = {
@@ -225,6 +226,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "qcweb.tasks.measure_delay",
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
+    },
+    "rescore_after_events": {
+        "task": "qcweb.tasks.rescore_after_events",
+        "schedule": HCM_SWEEP_S,
+        "options": {"expires": HCM_SWEEP_S},
     },
     "previews": {
         "task": "qcweb.tasks.previews",

@@ -14,11 +14,14 @@ from pipelines.services.previews import make_due_previews
 from pipelines.services.rounds import run_round, subjects
 from qcweb import workflow
 from trending.services.delay import measure_delays
+from trending.services.rescoring import rescore_due, rows_left
 
 logger = logging.getLogger(__name__)
 
 # So long one task makes previews, then others have their turn.
 PREVIEW_S = 5.0
+# So long one task scores again what came after an event.
+RESCORE_S = 5.0
 
 
 def ask(block_ids: Sequence[int]) -> bool:
@@ -105,3 +108,12 @@ def measure_delay() -> int:
         stored = measure_delays(timezone.now())
         note.said = f"{len(stored.changed)} nights"
     return len(stored.changed)
+
+
+@shared_task
+def rescore_after_events() -> int:
+    """Score again what came after events and references, a few seconds at a time."""
+    with chore("rescore_after_events", is_frequent=True) as note:
+        n = rescore_due(timezone.now(), RESCORE_S)
+        note.said = f"{n} rows, {rows_left()} left"
+    return n

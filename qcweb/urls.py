@@ -91,6 +91,11 @@ urlpatterns = [
     path("events/<int:pk>/", events.event, name="event"),
     path("events/<int:pk>/adopt/", events.adopt, name="event-adopt"),
     path("events/<int:pk>/withdraw/", events.withdraw, name="event-withdraw"),
+    path(
+        "events/<int:pk>/references/<int:reference>/withdraw/",
+        events.take_back_reference,
+        name="reference-withdraw",
+    ),
     path("rules/", rules.rules, name="rules"),
     path("rules/<int:pk>/", rules.rule, name="rule"),
     path("rules/<int:pk>/change/", rules.change, name="rule-change"),

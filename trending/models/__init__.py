@@ -19,6 +19,7 @@ from .qc1 import (
     ValueState,
 )
 from .reports import Dataset, Panel, Report, ReportGroup
+from .rescoring import Rescoring
 from .scores import (
     AverageKind,
     BaselineChoice,
@@ -52,6 +53,7 @@ __all__ = [
     "ReferenceValue",
     "Report",
     "ReportGroup",
+    "Rescoring",
     "RuleOrigin",
     "Score",
     "ScoreAct",

@@ -75,6 +75,8 @@ class ReferenceValue(models.Model):
     reason = models.TextField()
     recorded_at = models.DateTimeField()
     superseded_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True, help_text="who took it back")
+    end_reason = models.TextField(blank=True)
 
     objects = FactQuerySet.as_manager()
 

@@ -17,6 +17,8 @@ from qcweb.web.views.people import keep_typed, person, take_typed
 from trending.models import EventKind, QC1Parameter, QC1Table, QualityEvent, ReferenceValue
 from trending.services import events as service
 from trending.services.corrections import CorrectionError
+from trending.services.proposals import FIRST_BLOCKS, proposals, tables_of
+from trending.services.rescoring import rows_left
 
 FIRST, LAST = dt.datetime(1980, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 
@@ -116,9 +118,10 @@ def event(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "event": found,
             "is_open": is_open,
-            "proposals": service.proposals(found) if is_open and found.begins_epoch else [],
+            "rows_left": rows_left(tables_of(found)),
+            "proposals": proposals(found) if is_open and found.begins_epoch else [],
             "references": ReferenceValue.objects.filter(event=found).select_related("parameter"),
-            "first": service.FIRST_BLOCKS,
+            "first": FIRST_BLOCKS,
             "typed": take_typed(request, f"event {pk}"),
         },
     )
@@ -129,7 +132,7 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
     """Make the chosen proposals the references from the event on."""
     found = _find(pk)
     wanted = set(request.POST.getlist("chosen"))
-    chosen = [one for one in service.proposals(found) if str(one.series_id) in wanted]
+    chosen = [one for one in proposals(found) if str(one.series_id) in wanted]
     if not chosen:
         messages.error(request, "Nothing was chosen, or it is not proposed any more.")
         keep_typed(request, f"event {pk}", request.POST.get("reason", ""))
@@ -160,4 +163,21 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{found.title}: taken back; it stays in the list.")
+    return redirect("event", pk=pk)
+
+
+@require_POST
+def take_back_reference(request: HttpRequest, pk: int, reference: int) -> HttpResponse:
+    """Take one reference of an event back."""
+    found = _find(pk)
+    try:
+        service.take_back_references(
+            ReferenceValue.objects.filter(event=found, pk=reference),
+            author=person(request).get_username(),
+            reason=request.POST.get("reason", "").strip()[:2000], at=timezone.now(),
+        )  # fmt: skip
+    except CorrectionError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Taken back; the former reference goes on.")
     return redirect("event", pk=pk)

@@ -2,11 +2,13 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from pipelines.models import Instrument
 from tests.qcweb.web.conftest import FIRST_DAY, store_history
 from tests.qcweb.web.html import parse
 from trending.models import QualityEvent, ReferenceValue, ScoreRule
+from trending.services.rescoring import rescore_due
 
 EVIL = "<script>alert(1)</script>"
 EVENT = {
@@ -17,7 +19,13 @@ JUST_BEFORE_THE_STEP = FIRST_DAY + 45 - 1 / 24
 
 
 def declare(client, **changes):
-    return client.post("/events/", EVENT | changes)
+    return then_worked(client.post("/events/", EVENT | changes))
+
+
+def then_worked(answer):
+    """Let a worker do what was asked for on the page."""
+    rescore_due(timezone.now())
+    return answer
 
 
 def the_event():
@@ -31,15 +39,15 @@ def open_event(client):
 
 
 def adopt(client, *series, reason="ten good values"):
-    return client.post(
+    return then_worked(client.post(
         reverse("event-adopt", args=[the_event().pk]),
         {"chosen": [one.pk for one in series], "reason": reason}, follow=True,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def withdraw(client, reason="it was the lamp"):
     address = reverse("event-withdraw", args=[the_event().pk])
-    return client.post(address, {"reason": reason}, follow=True)
+    return then_worked(client.post(address, {"reason": reason}, follow=True))
 
 
 def test_without_events_the_page_says_what_they_are_for(history):
@@ -208,7 +216,7 @@ def test_a_later_reference_keeps_its_time_when_an_earlier_event_is_taken_back(hi
             reverse("event-adopt", args=[event.pk]), {"chosen": [series.pk], "reason": "steady"}
         )
     first, last = QualityEvent.objects.order_by("mjd")
-    history.client.post(reverse("event-withdraw", args=[first.pk]))
+    history.client.post(reverse("event-withdraw", args=[first.pk]), {"reason": "no"})
     (left,) = ReferenceValue.objects.open()
     assert left.event == last
     assert (left.valid_from_mjd, left.valid_until_mjd) == (last.mjd, None)

@@ -14,13 +14,17 @@ from trending.models import (
     MarkKind,
     QC1Row,
     QualityEvent,
+    ReferenceValue,
+    Rescoring,
     Score,
     ScoreAct,
     ScoreRule,
 )
 from trending.services import corrections, events, rules
 from trending.services.corrections import CorrectionError
+from trending.services.proposals import proposals
 from trending.services.rescore import reproduce, rescore
+from trending.services.rescoring import rescore_due
 from trending.services.score import score_rows
 
 pytestmark = pytest.mark.django_db
@@ -46,10 +50,16 @@ class Story:
     def step(self):
         acts = [
             self.arrive, self.arrive, self.arrive, self.late, self.again, self.mark, self.unmark,
-            self.correct, self.take_back, self.event, self.withdraw, self.folder, self.change,
-            self.rescore,
+            self.correct, self.take_back, self.event, self.withdraw, self.take_reference,
+            self.folder, self.change, self.rescore,
         ]  # fmt: skip
         self.random.choice(acts)()
+        if self.random.random() < 0.8:
+            self.work()
+
+    def work(self):
+        """What a worker does within seconds; now and then it comes after the next act."""
+        rescore_due(timezone.now())
 
     def put(self, *mjds):
         done = self.store(*[
@@ -110,13 +120,19 @@ class Story:
         event = events.declare(
             self.camera, EventKind.INTERVENTION, mjd, "Worked on", author="q", at=timezone.now()
         )
-        if proposed := events.proposals(event):
+        if proposed := proposals(event):
             events.adopt(proposed, event, at=timezone.now(), **self.said)
 
     def withdraw(self):
         found = list(QualityEvent.objects.open())
         if found:
             events.withdraw(self.random.choice(found), at=timezone.now(), **self.said)
+
+    def take_reference(self):
+        found = list(ReferenceValue.objects.open())
+        if found:
+            some = self.random.sample(found, min(len(found), 2))
+            events.take_back_references(some, at=timezone.now(), **self.said)
 
     def folder(self):
         self.load(self.random.choice([*RULES, ""]))
@@ -145,10 +161,24 @@ def test_the_past_comes_out_as_it_was(seed, store, load, camera):
     for _ in range(60):
         story.step()
         times.append(timezone.now())
+    story.work()
     for at in [*story.random.sample(times, 6), timezone.now()]:
         done = reproduce(at, QC1Row.objects.all())
         assert [str(one) for one in done.differences] == []
         assert done.n_close == 0
+    assert not Rescoring.objects.exists()
+    assert_references_follow_each_other()
     standing = Score.objects.filter(is_current=True)
     assert not standing.filter(result=0, value=None).exists()
     assert not standing.filter(row__is_current=False).exists()
+
+
+def assert_references_follow_each_other():
+    """Of one setup and detector no two references hold at an instant, none of a withdrawn event."""
+    standing = ReferenceValue.objects.open()
+    assert not standing.filter(event__superseded_at__isnull=False).exists()
+    ends: dict[tuple[int, str, str], float] = {}
+    for one in standing.order_by("valid_from_mjd"):
+        key = (one.parameter_id, str(one.setup), one.detector)
+        assert ends.get(key, 0.0) <= one.valid_from_mjd
+        ends[key] = one.valid_until_mjd or 1e6

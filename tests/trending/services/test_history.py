@@ -33,7 +33,9 @@ from trending.services.corrections import (
     unmark,
 )
 from trending.services.facts import Facts
+from trending.services.proposals import proposals
 from trending.services.rescore import reproduce, rescore, scores_at
+from trending.services.rescoring import rescore_due
 from trending.services.score import score_rows
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +76,7 @@ def test_a_night_comes_out_as_it_was_after_all_that_can_happen(nights, load, sto
     level = level_score(nights[5]).series
     mark([nights[5].pk], MarkKind.EXCLUDED, series=level, at=now(), **WORDS)
     events.declare(camera, EventKind.INTERVENTION, 61110.0, "New amplifier", author="q", at=now())
+    assert rescore_due(now()) == 11
     load(STATISTICAL.replace("3SIG", "2SIG"))
     late = store(row(mjd=61101.75, level=140.0))
     score_rows(late.new, late.at)
@@ -201,10 +204,12 @@ def test_an_event_begins_an_epoch_and_taking_it_back_ends_it(nights, camera):
     event = events.declare(
         camera, EventKind.INTERVENTION, 61110.0, "New amplifier", author="q", at=now()
     )
+    rescore_due(now())
     assert level_score(nights[9]).grey_reason == "too_few_points"
     assert level_score(nights[-1]).n == 10
     assert level_score(nights[8]).n == 8
     events.withdraw(event, author="q", reason="another camera", at=now())
+    rescore_due(now())
     assert level_score(nights[9]).n == 9
     prove(now())
 
@@ -215,7 +220,8 @@ def test_a_reference_holds_from_its_event_on_and_the_former_for_its_epoch(nights
         event = events.declare(
             camera, EventKind.INTERVENTION, mjd, "Worked on", author="q", at=now()
         )
-        events.adopt(events.proposals(event), event, at=now(), **WORDS)
+        events.adopt(proposals(event), event, at=now(), **WORDS)
+    rescore_due(now())
     early, late = level_score(nights[2]), level_score(nights[-1])
     assert (early.average, late.average) == (100.74, 100.74)
     assert (early.n, late.n) == (10, 10)
