@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -19,6 +20,10 @@ from pipelines.models import AssociationBlock
 from pipelines.services.ingest import IngestReport, find_frames, ingest
 from qcweb import workflow
 from qcweb.access import QC_SCIENTISTS, STAFF
+
+# A busy machine is no mistake of the code.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
