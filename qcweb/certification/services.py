@@ -142,12 +142,13 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
 
 def _was_too_quick(block: AssociationBlock, last: Certification) -> bool:
     """Whether the system certified by a score that came out otherwise when it was scored again."""
-    return last.decision == Decision.AUTO and not evidence(block).is_green
+    return last.decision == Decision.AUTO and (not evidence(block).is_green or _is_corrected(block))
 
 
 def _reopen(block: AssociationBlock, last: Certification, at: dt.datetime) -> Certification:
     seen = evidence(block)
     said = f"{seen.n_nok}/{seen.n_scored} NOK" if seen.n_scored else "no score"
+    said += ", with a person's correction" if _is_corrected(block) else ""
     comment = f"Scored again: {said}. It was certified by its former score."
     return _write(block, Decision.REOPENED, None, comment, at, last, seen)
 
@@ -160,7 +161,15 @@ def may_be_automatic(block: AssociationBlock, seen: Evidence | None = None) -> b
         return False
     if raw_type.certification == CertificationMode.RANDOM and is_sampled(block, raw_type):
         return False
-    return (seen or evidence(block)).is_green and not uses_hidden(block)
+    seen = seen or evidence(block)
+    return seen.is_green and not _is_corrected(block) and not uses_hidden(block)
+
+
+def _is_corrected(block: AssociationBlock) -> bool:
+    """Whether a person stands above the rules for a value: then a person decides, by name."""
+    return Score.objects.filter(
+        row__attempt=block.current_attempt_id, is_current=True, act__isnull=False
+    ).exists()
 
 
 def is_sampled(block: AssociationBlock, raw_type: RawType) -> bool:

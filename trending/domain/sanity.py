@@ -196,7 +196,7 @@ def mixed_modes(values: Values) -> Finding | None:
         return None
     centres = float(np.median(low)), float(np.median(high))
     apart = centres[1] - centres[0]
-    scatter = max(_robust(low, centres[0]), _robust(high, centres[1]))
+    scatter = max(_robust(low, centres[0]), _robust(high, centres[1]), _step(known))
     third = apart / 3
     between = (known > centres[0] + third) & (known < centres[1] - third)
     switches = int((np.diff(is_high.astype(np.int8)) != 0).sum())
@@ -212,6 +212,11 @@ def mixed_modes(values: Values) -> Finding | None:
         f"and {high.size} near {_short(centres[1])}"
     )
     return Finding(FindingKind.MIXED_MODES, words, min(low.size, high.size))
+
+
+def _step(values: Values) -> float:
+    """Return 1 for counts: two that follow each other are no two levels."""
+    return 1.0 if np.array_equal(values, np.round(values)) else 0.0
 
 
 def _robust(values: Values, centre: float) -> float:

@@ -53,7 +53,7 @@ def declare(
         at = take_tables(instrument.qc1_tables.all(), at)
         event = QualityEvent.objects.create(
             instrument=instrument, table=table, parameter=parameter, kind=kind, mjd=mjd,
-            title=title.strip(), description=description, begins_epoch=begins_epoch, author=author,
+            title=title.strip(), description=description, begins_epoch=begins_epoch and kind != EventKind.NOTE, author=author,
             recorded_at=at,
         )  # fmt: skip
         _score_after(event, at)

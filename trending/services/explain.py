@@ -43,6 +43,8 @@ class Explanation:
         The same parameter of other detectors and setups of the same block.
     same_place
         Other scored parameters of the same setup and detector.
+    outside_since
+        The first of the unbroken run of NOK scores that ends here; None if it is not NOK.
     similar
         The newest earlier scores of this series that were NOK on the same side.
     last_event
@@ -59,6 +61,7 @@ class Explanation:
     acts: list[ScoreAct]
     same_parameter: list[Neighbour]
     same_place: list[Neighbour]
+    outside_since: Score | None
     similar: list[Score]
     last_event: QualityEvent | None
     history: list[Score]
@@ -92,6 +95,7 @@ def explain(series: Series, row: QC1Row) -> Explanation:
         acts=list(_acts(series, row)),
         same_parameter=_neighbours(row, series, same_parameter=True),
         same_place=_neighbours(row, series, same_parameter=False),
+        outside_since=_outside_since(series, row, score),
         similar=_similar(series, row, score),
         last_event=_last_event(series, row),
         history=list(of_value.filter(is_current=False).order_by("-recorded_at", "-pk")),
@@ -99,8 +103,10 @@ def explain(series: Series, row: QC1Row) -> Explanation:
 
 
 def _acts(series: Series, row: QC1Row) -> QuerySet[ScoreAct]:
+    """Return what was said of the value itself, and of its block where that changed its score."""
+    changed = Score.objects.filter(row=row, series=series, act__isnull=False).values("act")
     own = ScoreAct.objects.filter(row=row, series=series)
-    return own | ScoreAct.objects.filter(attempt=row.attempt_id, attempt__isnull=False)
+    return own | ScoreAct.objects.filter(attempt__isnull=False, pk__in=changed)
 
 
 def _neighbours(row: QC1Row, series: Series, *, same_parameter: bool) -> list[Neighbour]:
@@ -120,6 +126,17 @@ def _neighbours(row: QC1Row, series: Series, *, same_parameter: bool) -> list[Ne
         "series__parameter__order", "series__setup__text", "series__detector"
     )
     return [Neighbour(one.series, one.row_id, one.value, one.score_result) for one in found]
+
+
+def _outside_since(series: Series, row: QC1Row, score: Score | None) -> Score | None:
+    if score is None or score.result != 1:
+        return None
+    until = Score.objects.filter(
+        series=series, is_current=True, row__mjd_obs__lte=row.mjd_obs
+    ).select_related("row")
+    fine = until.filter(result=0).order_by("-row__mjd_obs").first()
+    red = until.filter(result=1).order_by("row__mjd_obs")
+    return red.filter(row__mjd_obs__gt=fine.row.mjd_obs).first() if fine else red.first()
 
 
 def _similar(series: Series, row: QC1Row, score: Score | None) -> list[Score]:

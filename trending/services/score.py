@@ -97,6 +97,9 @@ def as_score(verdict: Verdict, act: ScoreAct | None, at: dt.datetime) -> Score:
     elif act is not None and act.kind == ActKind.OVERRIDE and result == ScoreResult.NOK:
         # What has no value stays grey, whoever asks: nothing is green without data.
         result = int(ScoreResult.OK)
+    else:
+        # It changes nothing here: what is green by the rule is not green by somebody's word.
+        act = None
     return Score(
         series=verdict.series,
         row_id=verdict.row_id,

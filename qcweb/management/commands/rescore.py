@@ -14,6 +14,7 @@ from qcweb.management.base import DatabaseCommand
 from trending.models import QC1Row, QC1Table
 from trending.services.rescore import Reproduction, reproduce, rescore
 
+_DAY = dt.timedelta(days=1)
 # So many differences are listed; all are counted.
 SHOWN = 20
 
@@ -37,6 +38,10 @@ class Command(DatabaseCommand):
         parser.add_argument("--table", default="", help="this QC1 table alone")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if options["as_of"] is not None and options["as_of"] > timezone.now() + _DAY:
+            raise CommandError(
+                f"{options['as_of']:%Y-%m-%d} is yet to come: nothing is known of it."
+            )
         rows = self._rows(options["night"], options["instrument"], options["table"])
         if options["as_of"] is not None:
             self._prove(reproduce(options["as_of"], rows), options["as_of"])
@@ -45,7 +50,8 @@ class Command(DatabaseCommand):
         if not (n := current.count()):
             raise CommandError("There are no rows to score: see the tables at /qc1/.")
         with chore("rescore", str(options["night"] or "all nights")) as note:
-            note.said = f"{n} rows scored again, {rescore(current, timezone.now())} scores changed"
+            changed = rescore(current, timezone.now())
+            note.said = f"{n} rows scored again, {changed} scores changed, their limits and statistics counted"
         self.stdout.write(note.said)
 
     def _rows(self, night: dt.date | None, instrument: str, table: str) -> QuerySet[QC1Row]:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from pipelines.domain.times import datetime_to_mjd
 from pipelines.models import Instrument
 from qcweb.problems import Problem, ProblemError
-from qcweb.web.views.people import keep_typed, person, take_typed
+from qcweb.web.views.people import keep_typed, person, reason_of, take_typed
 from trending.models import EventKind, QC1Parameter, QC1Table, QualityEvent, ReferenceValue
 from trending.services import events as service
 from trending.services.corrections import CorrectionError
@@ -44,7 +44,7 @@ class EventForm(forms.Form):
     begins_epoch = forms.BooleanField(
         required=False, initial=True,
         label="An epoch begins",
-        help_text="Statistics never reach over it, and what came after is scored again.",
+        help_text="Statistics never reach over it, and what came after is scored again. A note begins none.",
     )  # fmt: skip
     description = forms.CharField(
         required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 4})
@@ -140,7 +140,7 @@ def adopt(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         made = service.adopt(
             chosen, found, author=person(request).get_username(),
-            reason=request.POST.get("reason", "").strip()[:2000], at=timezone.now(),
+            reason=reason_of(request), at=timezone.now(),
         )  # fmt: skip
     except CorrectionError as error:
         messages.error(request, str(error))
@@ -157,7 +157,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         service.withdraw(
             found, author=person(request).get_username(),
-            reason=request.POST.get("reason", "").strip()[:2000], at=timezone.now(),
+            reason=reason_of(request), at=timezone.now(),
         )  # fmt: skip
     except CorrectionError as error:
         messages.error(request, str(error))
@@ -174,7 +174,7 @@ def take_back_reference(request: HttpRequest, pk: int, reference: int) -> HttpRe
         service.take_back_references(
             ReferenceValue.objects.filter(event=found, pk=reference),
             author=person(request).get_username(),
-            reason=request.POST.get("reason", "").strip()[:2000], at=timezone.now(),
+            reason=reason_of(request), at=timezone.now(),
         )  # fmt: skip
     except CorrectionError as error:
         messages.error(request, str(error))

@@ -13,6 +13,21 @@ def person(request: HttpRequest) -> User:
     return request.user
 
 
+# A reason is read for years; a longer text belongs into a document that it names.
+REASON_MOST = 2000
+
+
+def reason_of(request: HttpRequest) -> str:
+    """Return the reason that was typed; one that would be cut is refused."""
+    reason = request.POST.get("reason", "").strip()
+    if len(reason) > REASON_MOST:
+        raise ProblemError(
+            Problem(400, "Too long a reason", f"It has {len(reason)} characters.", where="reason",
+                    hint=f"At most {REASON_MOST} are kept; nothing was changed.")
+        )  # fmt: skip
+    return reason
+
+
 def keep_typed(request: HttpRequest, about: str, text: str) -> None:
     """Keep what was typed: the page comes back with it."""
     request.session["typed"] = request.session.get("typed", {}) | {about: text}

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.rule_form import NewRuleForm, RuleForm, as_typed
-from qcweb.web.views.people import keep_typed, person, take_typed
+from qcweb.web.views.people import keep_typed, person, reason_of, take_typed
 from trending.domain.whatif import BUDGET, Alarms
 from trending.models import (
     ColumnRole,
@@ -40,7 +40,6 @@ from trending.services.what_if import Trial, try_rule
 SHOWN = 30
 # A rule without a date is for all time.
 BEGIN = 1.0
-REASON_MOST = 2000
 NO_REASON = "A reason is needed: it stands beside the limits for years."
 
 
@@ -237,7 +236,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     """Save a new version of a rule."""
     found = _find(pk)
     form = RuleForm(request.POST)
-    reason = _reason(request)
+    reason = reason_of(request)
     if not _is_possible(form, found):
         return _page(request, found, request.POST, reason, status=400)
     if not reason:
@@ -255,10 +254,6 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
         f"“manage.py rescore --table {found.parameter.table.name}” judges it anew.",
     )
     return redirect("rule", pk=made.pk)
-
-
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:REASON_MOST]
 
 
 def _conflict(request: HttpRequest, found: ScoreRule, said: str, reason: str) -> HttpResponse:
@@ -288,7 +283,7 @@ def new(request: HttpRequest, table: str, parameter: str) -> HttpResponse:
     form = NewRuleForm(typed if is_trial else _FIRST, found, series)
     trial, error = None, ""
     if is_trial and form.is_valid():
-        if request.method == "POST" and _reason(request):
+        if request.method == "POST" and reason_of(request):
             return _save_new(request, found, form)
         error = NO_REASON if request.method == "POST" else ""
         trial = _trial(try_rule(_first(found, form)), _first(found, form))
@@ -298,7 +293,7 @@ def new(request: HttpRequest, table: str, parameter: str) -> HttpResponse:
         {
             "parameter": found, "form": form, "trial": trial, "budget": 100 * BUDGET,
             "tried": NewRuleForm(typed, found, series, auto_id=False) if trial else None,
-            "reason": _reason(request), "reason_error": error,
+            "reason": reason_of(request), "reason_error": error,
             "others": ScoreRule.objects.open().filter(parameter=found).order_by("key"),
         },
         status=400 if request.method == "POST" else 200,
@@ -342,7 +337,7 @@ def _save_new(request: HttpRequest, parameter: QC1Parameter, form: NewRuleForm) 
     try:
         made = new_rule(
             parameter, form.fields_of_rule, setup=setup, detector=detector,
-            author=person(request).get_username(), reason=_reason(request),
+            author=person(request).get_username(), reason=reason_of(request),
             valid_from_mjd=_start(form), at=timezone.now(),
         )  # fmt: skip
     except RuleConflictError as error:

@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -19,6 +19,8 @@ from trending.models import (
     QC1Table,
     QC1Value,
     Report,
+    Score,
+    ScoreAct,
     ScoreRule,
 )
 from trending.services import read_rows
@@ -68,6 +70,7 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
             "n_rows": QC1Row.objects.current().filter(table=found).count(),
             "marks": list(marks.select_related("row__setup", "series__parameter")[:MARKS]),
             "n_marks": marks.count(),
+            "acts": list(_acts(found)),
             "default_y": next((one for one in columns if one.is_default_y), None)
             or next(
                 (one for one in columns if one.type == ColumnType.FLOAT and not one.role), None
@@ -76,6 +79,21 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
             "address": request.build_absolute_uri("/")[:-1],
         },
     )
+
+
+def _acts(found: QC1Table) -> QuerySet[ScoreAct]:
+    """Return what people have called OK or removed in a table, and what stands."""
+    standing = ScoreAct.objects.open().select_related(
+        "row__setup", "series__parameter", "attempt__block"
+    )
+    of_values = standing.filter(row__table=found, row__is_current=True)
+    of_blocks = standing.filter(
+        pk__in=Score.objects.filter(
+            act__attempt__isnull=False, is_current=True, row__table=found
+        ).values("act")
+    )
+    acts: QuerySet[ScoreAct] = (of_values | of_blocks)[:MARKS]
+    return acts
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from qcweb.web import looks
 from qcweb.web.looks import Look
 from qcweb.web.plots import as_dataset, events_of
 from qcweb.web.views.blocks import find_block
-from qcweb.web.views.people import keep_typed, person
+from qcweb.web.views.people import keep_typed, person, reason_of
 from trending.models import (
     ActKind,
     Mark,
@@ -64,7 +64,6 @@ DONE = {
 }
 # Values that are neither drawn nor judged.
 OUT = {ValueState.HIDDEN, ValueState.REJECTED}
-REASON_MOST = 2000
 Decided = TypeVar("Decided", Mark, ScoreAct)
 
 
@@ -189,7 +188,7 @@ def _possible(said: Explanation) -> dict[str, tuple[str, str]]:
 def act(request: HttpRequest, table: str, parameter: str, row: int) -> HttpResponse:
     """Do what a person asks for with a value."""
     series, found = _find(table, parameter, row)
-    reason = request.POST.get("reason", "").strip()[:REASON_MOST]
+    reason = reason_of(request)
     asked = request.POST.get("action", "")
     if asked not in ACTIONS:
         raise ProblemError(
@@ -217,7 +216,7 @@ def undo(request: HttpRequest, table: str, parameter: str, row: int) -> HttpResp
     """Take back what was said of a value, its row or its block's scores."""
     series, found = _find(table, parameter, row)
     said = explain(series, found)
-    reason = request.POST.get("reason", "").strip()[:REASON_MOST]
+    reason = reason_of(request)
     words: dict[str, Any] = {
         "author": person(request).get_username(), "reason": reason, "at": timezone.now()
     }  # fmt: skip
@@ -252,13 +251,13 @@ def correct_block(request: HttpRequest, ab_name: str) -> HttpResponse:
     asked = request.POST.get("action", "")
     words: dict[str, Any] = {
         "author": person(request).get_username(),
-        "reason": request.POST.get("reason", "").strip()[:REASON_MOST],
+        "reason": reason_of(request),
         "at": timezone.now(),
     }
     try:
         if "act" in request.POST:
-            standing = list(ScoreAct.objects.open().filter(attempt=found.current_attempt))
-            corrections.take_back(_one(standing, request.POST["act"]), **words)
+            said = list(ScoreAct.objects.filter(attempt__block=found))
+            corrections.take_back(_one(said, request.POST["act"]), **words)
             messages.success(request, "Taken back: the rules decide again.")
         else:
             _correct_scores(found, asked, words)

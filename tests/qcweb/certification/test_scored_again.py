@@ -57,12 +57,16 @@ def test_what_a_person_certified_stands(night, quinn):
     assert not block.needs_person
 
 
-def test_a_red_block_called_ok_is_certified_and_opened_again_when_that_is_taken_back(night):
+def test_a_red_block_called_ok_is_green_and_still_waits_for_a_persons_name(night):
     red = fresh(night["red"])
     act = correct_block(red.current_attempt, ActKind.OVERRIDE, at=timezone.now(), **WORDS)
-    assert latest(settle(red)).decision == Decision.AUTO
+    block = settle(red)
+    assert BlockScore.objects.get(block=red, is_current=True).n_nok == 0
+    assert (latest(block), block.needs_person) == (None, True)
+    # Only what was NOK is green by somebody's word.
+    assert Score.objects.filter(row__attempt=red.current_attempt, act=act).count() == 1
     take_back(act, author="orla", reason="it was bad", at=timezone.now())
-    assert latest(settle(red)).decision == Decision.REOPENED
+    settle(red)
     assert BlockScore.objects.get(block=red, is_current=True).n_nok == 1
 
 

@@ -193,9 +193,11 @@ def test_an_unknown_action_or_decision_is_a_problem(history):
     assert undo(history, "bias_level", 40).status_code == 404
 
 
-def test_a_very_long_reason_is_cut_and_shown(history):
+def test_a_reason_is_kept_whole_or_refused(history):
     history.act("bias_level", 40, "hide", "long " * 1000)
-    assert len(Mark.objects.get().reason) == 2000
+    assert not Mark.objects.exists()
+    history.act("bias_level", 40, "hide", "long " * 400)
+    assert len(Mark.objects.get().reason) == 1999
     assert "long long" in open_page(history).text
 
 

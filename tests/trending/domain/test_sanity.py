@@ -141,9 +141,14 @@ def test_series_that_drift_and_jump_are_hardly_ever_taken_for_two_modes():
 
 
 def test_modes_of_no_scatter_are_modes():
-    assert mixed_modes(np.tile([0.0, 1.0], 20)) == Finding(
-        FindingKind.MIXED_MODES, "two levels in one series: 20 values near 0 and 20 near 1", 20
+    assert mixed_modes(np.tile([0.0, 0.5], 20)) == Finding(
+        FindingKind.MIXED_MODES, "two levels in one series: 20 values near 0 and 20 near 0.5", 20
     )
+
+
+def test_counts_that_follow_each_other_are_no_modes():
+    assert mixed_modes(np.tile([16.0, 17.0], 40)) is None
+    assert mixed_modes(np.tile([16.0, 40.0], 40)) is not None
 
 
 def test_the_page_names_every_finding():
