@@ -3,29 +3,27 @@
 All of it stands in one index: no table is read, whatever the length of the history.
 """
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import psycopg
 from django.db import connection
 
 from trending.models import QC1Value, ValueState
 
-# In PostgreSQL's binary COPY every cell follows its length, and every row its number of cells.
-_CELLS = (
-    ("series", ">i8"), ("mjd", ">f8"), ("value", ">f8"), ("row", ">i8"), ("result", ">i2"),
-    ("state", ">i2"),
-)  # fmt: skip
-_RECORD = np.dtype(
-    [
-        ("n", ">i2"),
-        *(field for name, kind in _CELLS for field in ((f"_{name}", ">i4"), (name, kind))),
-    ]
-)
-_HEAD = 19
-_END = 2
+# How PostgreSQL sends each column, and what stands for NULL in it.
+_COLUMNS = {
+    "series": ("series_id", ">i8"),
+    "mjd": ("mjd_obs", ">f8"),
+    "value": ("coalesce(value, 'NaN')", ">f8"),
+    "row": ("row_id", ">i8"),
+    "result": ("coalesce(score_result, -1::smallint)", ">i2"),
+    "state": ("state", ">i2"),
+}
+# Of an array: number of dimensions, whether there are NULLs, type, length, first index.
+_HEAD = 20
 NOT_SCORED = -1
 
 
@@ -77,40 +75,47 @@ def read_trend(
         int(ValueState.CURRENT), int(ValueState.EXCLUDED)
     ]  # fmt: skip
     if connection.vendor == "postgresql":
-        return _copied(ids, bounds, states)
+        return _sent(ids, bounds, states)
     return _fetched(ids, bounds, states)
 
 
 _TABLE = QC1Value._meta.db_table
 
 
-def _copied(ids: Sequence[int], bounds: tuple[float, float], states: Sequence[int]) -> Trend:
-    """Read by COPY: numbers arrive as they lie in memory."""
+def _sent(ids: Sequence[int], bounds: tuple[float, float], states: Sequence[int]) -> Trend:
+    """Read columns as PostgreSQL sends arrays: one message, numbers as they lie in memory."""
     connection.ensure_connection()
+    # One series and one order are what the index has: nothing is sorted.
+    chosen = "= %s" if len(ids) == 1 else "= ANY(%s)"
+    wanted = ", ".join(f"{source} AS {name}" for name, (source, _) in _COLUMNS.items())
+    sent = ", ".join(f"array_send(array_agg({name}))" for name in _COLUMNS)
     query = (
-        "COPY (SELECT series_id, mjd_obs, coalesce(value, 'NaN'), row_id, "  # noqa: S608
-        f"coalesce(score_result, -1::smallint), state FROM {_TABLE} WHERE series_id = ANY(%s) "
-        "AND mjd_obs >= %s AND mjd_obs <= %s AND state = ANY(%s) ORDER BY mjd_obs, row_id) "
-        "TO STDOUT (FORMAT BINARY)"
+        f"SELECT {sent} FROM (SELECT {wanted} FROM {_TABLE} "  # noqa: S608  names are ours
+        f"WHERE series_id {chosen} AND mjd_obs >= %s AND mjd_obs <= %s AND state = ANY(%s) "
+        "ORDER BY mjd_obs) AS trend"
     )
-    raw = connection.connection.cursor()
-    with (
-        connection.wrap_database_errors,
-        raw,
-        raw.copy(query, [list(ids), *bounds, list(states)]) as copy,
-    ):
-        content = b"".join(bytes(piece) for piece in copy)
-    (extension,) = struct.unpack_from("!i", content, _HEAD - 4)
-    body = memoryview(content)[_HEAD + extension : len(content) - _END]
-    records = np.frombuffer(body, dtype=_RECORD)
-    return Trend(
-        *(records[name].astype(np.dtype(kind).newbyteorder("=")) for name, kind in _in_order())
-    )
+    given = [ids[0] if len(ids) == 1 else list(ids), *bounds, list(states)]
+    # Django's own cursor asks for text.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        found = cursor.execute(query, given, binary=True).fetchone() or ()
+    columns = {
+        name: _array(content, kind)
+        for content, (name, (_, kind)) in zip(found, _COLUMNS.items(), strict=True)
+    }
+    if np.any(columns["mjd"][1:] == columns["mjd"][:-1]):
+        # Rows of one instant in the order of their keys.
+        order = np.lexsort((columns["row"], columns["mjd"]))
+        columns = {name: column[order] for name, column in columns.items()}
+    return Trend(**columns)
 
 
-def _in_order() -> tuple[tuple[str, str], ...]:
-    kinds = dict(_CELLS)
-    return tuple((name, kinds[name]) for name in Trend.__dataclass_fields__)
+def _array(content: bytes | None, kind: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return what PostgreSQL sent as an array; each element follows its length."""
+    native = np.dtype(kind).newbyteorder("=")
+    if content is None:
+        return np.empty(0, dtype=native)
+    records = np.frombuffer(content, dtype=[("length", ">i4"), ("item", kind)], offset=_HEAD)
+    return records["item"].astype(native)
 
 
 def _fetched(ids: Sequence[int], bounds: tuple[float, float], states: Sequence[int]) -> Trend:
@@ -123,7 +128,7 @@ def _fetched(ids: Sequence[int], bounds: tuple[float, float], states: Sequence[i
             f"AND state IN ({state_marks}) ORDER BY mjd_obs, row_id",
             [*ids, *bounds, *states],
         )
-        columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(_CELLS)
+        columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(_COLUMNS)
     return Trend(
         series=np.array(columns[0], dtype=np.int64),
         mjd=np.array(columns[1], dtype=float),
