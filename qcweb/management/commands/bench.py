@@ -6,7 +6,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from qcweb.management.bench import GROUPS, find, processing_system, qc1_parts, qc1_site, run
+from qcweb.management.bench import (
+    GROUPS,
+    find,
+    processing_recipes,
+    processing_system,
+    qc1_parts,
+    qc1_site,
+    run,
+)
 from qcweb.management.bench.demo_night import run_bare_recipes
 from qcweb.management.bench.frame import record
 from qcweb.management.bench.oca_rules import run_register
@@ -40,7 +48,7 @@ class Command(BaseCommand):
             return
         if options["part"]:
             name, *words = options["part"].split()
-            parts = processing_system.PARTS | qc1_parts.PARTS
+            parts = processing_recipes.PARTS | processing_system.PARTS | qc1_parts.PARTS
             self.stdout.write(str(parts[name](*words)))
             return
         group = options["only"]
