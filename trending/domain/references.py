@@ -1,7 +1,7 @@
 """Limits around a reference: a value that was agreed on for an epoch, not one that is computed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -82,17 +82,3 @@ def propose(
     scatter = MAD_TO_SIGMA * float(np.median(np.abs(measured - median)))
     sigma = scatter if measured.size > 1 else None
     return Reference(median, sigma, int(measured.size), valid_from, valid_until)
-
-
-def in_epochs(references: Sequence[Reference], begin: float) -> list[Reference]:
-    """Return references with the ends that a new one beginning at `begin` gives the others.
-
-    Examples
-    --------
-    >>> [one.valid_until for one in in_epochs([Reference(1, None, 1, 57000.0)], 57080.0)]
-    [57080.0]
-    """
-    return [
-        replace(one, valid_until=begin) if one.covers(begin) and one.valid_from < begin else one
-        for one in references
-    ]

@@ -66,18 +66,13 @@ def _rules(instrument: Instrument) -> Iterator[Odd]:
             "parameter__table", "setup"
         )
     )
-    filled = set(series_tables(series))
+    filled = {one.setup.table_id for one in series}
     for rule in rules:
         # A table that has no rows yet says nothing of its rules.
         if rule.parameter.table_id in filled and not any(_is_for(rule, one) for one in series):
             finding = Finding(FindingKind.RULE_WITHOUT_DATA, "no series has values it is for")
             yield Odd(rule.parameter, finding, rule=rule)
     yield from _series(instrument, series)
-
-
-def series_tables(series: list[Series]) -> set[int]:
-    """Return the tables that have values."""
-    return {one.setup.table_id for one in series}
 
 
 def _is_for(rule: ScoreRule, series: Series) -> bool:
