@@ -102,6 +102,16 @@ def allows(user: User | AnonymousUser, access: Access) -> bool:
     return may_certify(user)
 
 
+def instruments_of(request: HttpRequest) -> frozenset[str] | None:
+    """Return the names of the instruments a request may see; None is all of them.
+
+    Only a token narrows it: `request.token` is set where a request brought one.
+    """
+    token = getattr(request, "token", None)
+    names: frozenset[str] = frozenset(token.instruments) if token is not None else frozenset()
+    return names or None
+
+
 def has_metrics_token(request: HttpRequest) -> bool:
     """Whether a request brings the token that lets a program read the metrics."""
     word, _, token = request.headers.get("Authorization", "").partition(" ")

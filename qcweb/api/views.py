@@ -2,7 +2,7 @@
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.db.models import Count, Q
@@ -11,17 +11,15 @@ from django.urls import reverse
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from drf_spectacular.views import SpectacularAPIView
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from qcweb.problems import Problem, ProblemError
 from trending.models import QC1Table
 from trending.services import read_rows
 
 from . import parameters
+from .house import FormatNegotiation, HouseView
 from .serializers import ColumnSerializer, RootSerializer, RowsSerializer, TablesSerializer
 
 FORMATS = ("json", "csv")
@@ -29,25 +27,6 @@ _CSV_PARAMETERS = ("from", "to", "format")  # a CSV is whole, it has no pages
 _ROW_PARAMETERS = (*_CSV_PARAMETERS, "limit", "cursor")
 # A cell that a spreadsheet would take for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-class FormatNegotiation(BaseContentNegotiation):
-    """The address alone says the format, with ?format=: the same link gives everybody the same."""
-
-    def select_renderer(
-        self,
-        request: Request,
-        renderers: Iterable[BaseRenderer],
-        format_suffix: str | None = None,
-    ) -> tuple[BaseRenderer, str]:
-        known = {one.format: one for one in renderers}
-        chosen = known.get(request.GET.get("format", ""), next(iter(known.values())))
-        return chosen, chosen.media_type
-
-
-class HouseView(APIView):
-    renderer_classes = (JSONRenderer,)
-    content_negotiation_class = FormatNegotiation
 
 
 class RootView(HouseView):
