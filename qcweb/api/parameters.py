@@ -1,13 +1,11 @@
 """Reads query parameters; a wrong one is a 400 that says which and what is known."""
 
 import datetime as dt
-import math
 
 from django.http import QueryDict
 
 from pipelines.domain.times import datetime_to_mjd
 from qcweb.problems import Problem, ProblemError
-from trending.services.read_rows import Cursor
 
 MAX_LIMIT = 10_000
 # The years 1858 to 2406. A larger number is a date without its dashes.
@@ -63,21 +61,3 @@ def limit(query: QueryDict) -> int:
     if not is_short_number or not 1 <= int(text) <= MAX_LIMIT:
         raise bad("limit", f"limit={text!r}.", f"Give a number from 1 to {MAX_LIMIT}.")
     return int(text)
-
-
-def cursor(query: QueryDict) -> Cursor | None:
-    text = query.get("cursor", "")
-    if not text:
-        return None
-    mjd_text, _, pk_text = text.partition("~")
-    try:
-        place = Cursor(float(mjd_text), int(pk_text))
-    except ValueError as error:
-        raise bad("cursor", f"cursor={text!r}.", "Use the address in `next` as it is.") from error
-    if not math.isfinite(place.mjd_obs) or not 0 <= place.pk < 2**63:
-        raise bad("cursor", f"cursor={text!r}.", "Use the address in `next` as it is.")
-    return place
-
-
-def cursor_text(place: Cursor) -> str:
-    return f"{place.mjd_obs!r}~{place.pk}"

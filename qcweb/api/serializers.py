@@ -39,9 +39,21 @@ class TablesSerializer(serializers.Serializer[Any]):
     tables = TableSerializer(many=True)
 
 
+class RowColumnSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    type = serializers.CharField(help_text="float, integer, text, flag, date or instant")
+    unit = serializers.CharField(allow_blank=True)
+    role = serializers.CharField(allow_blank=True, help_text="filter: part of the set-up; or empty")
+    parameter_class = serializers.CharField(
+        allow_blank=True, help_text="KPI, HC, CAL or ENG; empty: every table has this column"
+    )
+    description = serializers.CharField(allow_blank=True)
+    ucd = serializers.CharField(allow_blank=True)
+
+
 class RowsSerializer(serializers.Serializer[Any]):
     table = serializers.CharField()
-    columns = ColumnSerializer(many=True)
+    columns = RowColumnSerializer(many=True)
     rows = serializers.ListField(
         child=serializers.DictField(),
         help_text="by column name; null where there is no value",

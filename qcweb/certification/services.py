@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
@@ -345,3 +346,21 @@ def _write(
         n_scored=seen.n_scored,
         scores=seen.scores,
     )
+
+
+def decisions_on_runs(attempt_ids: Sequence[int]) -> dict[int, str]:
+    """Return the decision that stands on each run: AUTO, ACCEPTED, REJECTED, or open."""
+    found = dict.fromkeys(attempt_ids, "open")
+    for n in range(0, len(attempt_ids), 1000):
+        entries = (
+            Certification.objects.filter(attempt__in=attempt_ids[n : n + 1000])
+            .select_related("block")
+            .order_by("number")
+            .defer("scores")
+        )
+        for entry in entries:
+            # Of a former run it says what was decided then.
+            is_former = entry.block.current_attempt_id != entry.attempt_id
+            stands = entry.decision != Decision.REOPENED if is_former else entry.holds(entry.block)
+            found[entry.attempt_id or 0] = entry.decision if stands else "open"
+    return found

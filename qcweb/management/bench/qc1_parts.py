@@ -41,7 +41,7 @@ TRIES = 40
 _VALUES = QC1Value._meta.db_table
 
 
-def _table(rules: str = "") -> QC1Table:
+def bench_table(rules: str = "") -> QC1Table:
     at = timezone.now()
     instrument, _ = Instrument.objects.get_or_create(
         name="BENCH",
@@ -72,7 +72,7 @@ def _fill(n_values: str) -> str:
     """Write series of 6200 points each in the order of time, as nights bring them."""
     if QC1Value.objects.exists():
         return "filled"
-    table = _table()
+    table = bench_table()
     setup = table.setups.create(text="A", values={"mode": "A"})
     parameters = list(QC1Parameter.objects.filter(table=table, role="", type="float"))
     n_series = max(1, int(n_values) // POINTS)
@@ -140,7 +140,7 @@ def _csv(n_values: int, first: int, seed: int) -> Path:
 
 
 def _ingest_prepare(n_values: str) -> str:
-    _table()
+    bench_table()
     import_file(_csv(int(n_values), 0, 1), timezone.now(), by="bench")
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE bare (LIKE {_VALUES} INCLUDING DEFAULTS INCLUDING INDEXES)")
@@ -217,7 +217,7 @@ def _store(n_nights: int, detectors: int, setups: int) -> None:
 def _score_prepare() -> str:
     if QC1Row.objects.exists():
         return "prepared"
-    _table("".join(_RULE.format(n=n) for n in range(COLUMNS)))
+    bench_table("".join(_RULE.format(n=n) for n in range(COLUMNS)))
     _store(200, detectors=5, setups=1)
     return "prepared"
 
@@ -267,7 +267,7 @@ def _score_loop() -> float:
 
 
 def _what_if_prepare() -> str:
-    _table(_RULE.format(n=0))
+    bench_table(_RULE.format(n=0))
     _store(700, detectors=1, setups=4)
     return "prepared"
 

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from qcweb.management.bench import (
     GROUPS,
+    api_parts,
     find,
     processing_recipes,
     processing_system,
@@ -49,6 +50,7 @@ class Command(BaseCommand):
         if options["part"]:
             name, *words = options["part"].split()
             parts = processing_recipes.PARTS | processing_system.PARTS | qc1_parts.PARTS
+            parts |= api_parts.PARTS
             self.stdout.write(str(parts[name](*words)))
             return
         group = options["only"]

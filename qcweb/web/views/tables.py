@@ -1,6 +1,5 @@
 """The QC1 tables: what is measured, and the newest rows."""
 
-import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +16,14 @@ from trending.models import (
     QC1Parameter,
     QC1Row,
     QC1Table,
-    QC1Value,
     Report,
     Score,
     ScoreAct,
     ScoreRule,
 )
-from trending.services import read_rows
+from trending.services.row_batches import Record, read_batches, records
+from trending.services.row_columns import SCORE_SUFFIX, RowColumns, parameters_of
+from trending.services.row_selection import Selection
 
 # Rows a page shows; the API gives all.
 SHOWN = 100
@@ -50,14 +50,14 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
             Problem(404, "Unknown table", f"There is no QC1 table {name!r}.",
                     where="table", hint=f"Known are {known}.")
         )  # fmt: skip
-    columns = read_rows.columns_of(found)
-    newest = read_rows.select_rows(found, None, None).order_by("-mjd_obs", "-pk")[:SHOWN]
-    records = list(itertools.islice(read_rows.records(newest, columns), SHOWN))
-    red = set(
-        QC1Value.objects.filter(row__in=[place.pk for place, _ in records], score_result=1)
-        .values_list("row_id", "series__parameter_id")
-    )  # fmt: skip
-    rows = [_line(place.pk, record, columns, red) for place, record in records]
+    columns = parameters_of(found)
+    its = RowColumns.of(columns)
+    ids, _ = Selection(found, is_descending=True).page(None, SHOWN)
+    asked = its.with_scores(its.default)
+    rows = [
+        _line(pk, record, columns)
+        for pk, record in zip(ids, records(read_batches(found, asked, ids)), strict=True)
+    ]
     marks = Mark.objects.open().filter(row__table=found, row__is_current=True)
     return render(
         request,
@@ -105,15 +105,13 @@ class Cell:
     is_nok: bool = False
 
 
-def _line(
-    pk: int, record: read_rows.Record, columns: list[QC1Parameter], red: set[tuple[int, int]]
-) -> dict[str, Any]:
+def _line(pk: int, record: Record, columns: list[QC1Parameter]) -> dict[str, Any]:
     cells = [Cell(record["date_obs"]), Cell(record["detector"])]
     cells += [
         Cell(
             record[one.name],
             "" if one.role == ColumnRole.FILTER else one.name,
-            (pk, one.pk) in red,
+            record.get(f"{one.name}{SCORE_SUFFIX}") == 1,
         )
         for one in columns
     ]

@@ -11,7 +11,6 @@ from tests.trending.conftest import row, rule
 from trending.models import Dataset, QC1Row, QC1Value, Report, Series, ValueState
 from trending.services.figures import find_series, load_points, milliseconds, rule_of, typed
 from trending.services.health import current_scores, report_states, with_last_values
-from trending.services.read_rows import columns_of, records, select_rows
 from trending.services.score import score_rows
 
 pytestmark = pytest.mark.django_db
@@ -154,42 +153,3 @@ def test_times_travel_as_milliseconds_of_ut_and_numbers_as_bytes():
     assert typed(np.array([1.0])) == {"dtype": "f8", "bdata": "AAAAAAAA8D8="}
     assert typed(np.array([1], dtype=np.int8)) == {"dtype": "i1", "bdata": "AQ=="}
     assert typed(np.array([1], dtype=np.int64)) == typed(np.array([1.0]))
-
-
-def test_records_have_all_columns_in_the_tables_order(table, store):
-    store(row(mjd=57080.449065468755, note="x", lamp_on=True, ron=None, read_mode="a|b"))
-    [(place, record)] = records(select_rows(table, None, None), columns_of(table))
-    assert list(record) == [
-        "mjd_obs", "date_obs", "night", "detector", "pro_catg", "read_mode", "exptime", "level",
-        "ron", "lamp_on", "note", "product", "pipeline", "origin", "simulated",
-    ]  # fmt: skip
-    assert record["mjd_obs"] == place.mjd_obs == 57080.449065468755
-    assert record["date_obs"] == "2015-02-27T10:46:39.256"
-    assert record["night"] == "2015-02-26"
-    found = [record[name] for name in ("read_mode", "exptime", "level", "ron", "lamp_on", "note")]
-    assert found == ["a|b", "0", 100.0, None, "T", "x"]
-
-
-def test_records_leave_out_hidden_rejected_and_superseded_rows(table, store):
-    stored = store(*(row(mjd=DAY + n) for n in range(4)))
-    store(row(mjd=DAY, level=1.0))
-    for pk, gone in zip(stored.new[1:], (ValueState.HIDDEN, ValueState.REJECTED), strict=False):
-        QC1Row.objects.filter(pk=pk).update(state=gone)
-    found = [record["mjd_obs"] for _, record in records(select_rows(table, None, None), [])]
-    assert found == [DAY, DAY + 3]
-
-
-def test_a_reader_goes_on_behind_the_last_record_while_rows_arrive(table, store):
-    store(*(row(mjd=DAY, detector=f"CHIP{n}") for n in range(4)))
-    first = list(records(select_rows(table, None, None)[:2], []))
-    store(row(mjd=DAY - 1), row(mjd=DAY + 1))
-    rest = list(records(select_rows(table, None, None, after=first[-1][0]), []))
-    seen = [record["detector"] for _, record in [*first, *rest]]
-    assert seen == ["CHIP0", "CHIP1", "CHIP2", "CHIP3", "CHIP1"]
-
-
-def test_records_come_in_chunks_with_two_queries_each(table, store, django_assert_num_queries):
-    store(*(row(mjd=50000 + n) for n in range(1001)))
-    columns = columns_of(table)
-    with django_assert_num_queries(3):
-        assert sum(1 for _ in records(select_rows(table, None, None), columns)) == 1001

@@ -1,0 +1,194 @@
+"""The rows of a QC1 table: pages as JSON, or all of them in a form of the field."""
+
+import hashlib
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from qcweb.certification.services import decisions_on_runs
+from qcweb.problems import Problem, ProblemError
+from trending.exports import FORMATS, Format, Head
+from trending.models import QC1Table
+from trending.services.row_batches import read_batches, records
+from trending.services.row_columns import RowColumn, Source
+
+from .house import HouseView
+from .row_questions import (
+    INCLUDE,
+    JSON,
+    KNOWN_FORMATS,
+    WITH,
+    RowQuestion,
+    cursor_text,
+    read_question,
+)
+from .serializers import RowsSerializer
+
+ABOUT_RUNS = {"certification": decisions_on_runs}
+PARAMETERS = [
+    OpenApiParameter("from", str, description="first time: MJD, ISO date or UT time"),
+    OpenApiParameter("to", str, description="last time; a date includes its day"),
+    OpenApiParameter("columns", str, description="names of columns, with commas; default: all"),
+    OpenApiParameter(
+        "order", str, description="a column to order by, - in front: descending; default: mjd_obs"
+    ),
+    OpenApiParameter(
+        "with", str,
+        description=f"what comes beside the columns, with commas: {', '.join(WITH)}",
+    ),
+    OpenApiParameter(
+        "include", str,
+        description=f"rows that do not count and are shown all the same: {', '.join(INCLUDE)}",
+    ),
+    OpenApiParameter(
+        "score", str, enum=["OK", "NOK", "grey"],
+        description="rows whose scored values are all inside, or not, or that are not scored",
+    ),
+    OpenApiParameter("format", str, enum=list(KNOWN_FORMATS), description="json is the default"),
+    OpenApiParameter("limit", int, description="rows of a page, 1 to 10000; json only"),
+    OpenApiParameter("cursor", str, description="from `next`; json only"),
+    OpenApiParameter(
+        "filters",
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        style="form",
+        explode=True,
+        description=(
+            "any column by its name: detector=CHIP1 (twice: either); numbers and dates also "
+            "with __gt, __gte, __lt, __lte; values with __missing=true"
+        ),
+    ),
+]  # fmt: skip
+
+
+class RowsView(HouseView):
+    """The rows of a QC1 table. Hidden, rejected and superseded ones only where asked for."""
+
+    @extend_schema(
+        operation_id="qc1_rows_list",
+        parameters=PARAMETERS,
+        responses={
+            (200, "application/json"): RowsSerializer,
+            **{
+                (200, one.media_type.partition(";")[0]): OpenApiResponse(
+                    bytes if one.is_binary else str, description=f"all rows, as {one.name}"
+                )
+                for one in FORMATS.values()
+            },
+            304: OpenApiResponse(description="Nothing has changed since the ETag that was sent."),
+        },
+    )
+    def get(self, request: Request, table: str) -> HttpResponseBase:
+        question = read_question(request.GET, find_table(request, table))
+        tag = etag(request, question)
+        if tag and (unchanged := get_conditional_response(request._request, etag=tag)):
+            return unchanged
+        if question.format == JSON:
+            answer: HttpResponseBase = page(request, question)
+        else:
+            answer = stream(request, question, FORMATS[question.format])
+        if tag:
+            answer["ETag"] = tag
+        answer["Cache-Control"] = "private, no-cache"
+        return answer
+
+
+def find_table(request: Request, name: str) -> QC1Table:
+    """Return a table that the request may see.
+
+    Raises
+    ------
+    ProblemError
+        There is none, or the request's token is for other instruments.
+    """
+    found = QC1Table.objects.filter(name=name).select_related("instrument").first()
+    if found is None:
+        known = ", ".join(QC1Table.objects.values_list("name", flat=True)) or "none"
+        raise ProblemError(
+            Problem(404, "Unknown table", f"There is no QC1 table {name!r}.",
+                    where="table", hint=f"Known are {known}.")
+        )  # fmt: skip
+    return found
+
+
+def etag(request: Request, question: RowQuestion) -> str:
+    """Return the version of an answer; empty where more than the table's facts stand in it."""
+    if any(one.source == Source.BLOCK for one in question.columns):
+        return ""
+    table = question.selection.table
+    facts = table.facts_at.isoformat() if table.facts_at else "none"
+    asked = (
+        f"{settings.VERSION} {table.pk} {facts} {table.instrument.digest} {request.get_full_path()}"
+    )
+    return f'"{hashlib.sha256(asked.encode()).hexdigest()[:32]}"'
+
+
+def page(request: Request, question: RowQuestion) -> Response:
+    """Answer with one page of rows as JSON."""
+    chosen = question.selection
+    ids, following = chosen.page(question.after, question.limit)
+    batches = read_batches(
+        chosen.table, question.columns, ids, about_runs=ABOUT_RUNS, states=chosen.states,
+        is_dense=chosen.is_dense,
+    )  # fmt: skip
+    address = None
+    if following is not None:
+        query = request.GET.copy()
+        query["cursor"] = cursor_text(following)
+        address = f"{request.path}?{query.urlencode()}"
+    return Response(
+        {
+            "table": chosen.table.name,
+            "columns": [describe(one) for one in question.columns],
+            "rows": list(records(batches)),
+            "next": address,
+        }
+    )
+
+
+def describe(one: RowColumn) -> dict[str, Any]:
+    """Return what is known of a column."""
+    column, own = one.column, one.parameter
+    return {
+        "name": column.name,
+        "type": str(column.kind),
+        "unit": column.unit,
+        "role": own.role if own else "",
+        "parameter_class": own.parameter_class if own else "",
+        "description": column.description,
+        "ucd": column.ucd,
+    }
+
+
+def stream(request: Request, question: RowQuestion, form: Format) -> HttpResponseBase:
+    """Answer with all rows, written while they are read."""
+    name = question.selection.table.name
+    if request.method == "HEAD":
+        answer: HttpResponseBase = HttpResponse(content_type=form.media_type)
+    else:
+        answer = StreamingHttpResponse(write_rows(question, form), content_type=form.media_type)
+    answer["Content-Disposition"] = f'attachment; filename="{name}.{form.ending}"'
+    return answer
+
+
+def write_rows(question: RowQuestion, form: Format) -> Any:
+    """Yield all rows of a question in a form."""
+    chosen = question.selection
+    ids = chosen.ids()
+    head = Head(
+        name=chosen.table.name,
+        title=chosen.table.title,
+        columns=[one.column for one in question.columns],
+        n_rows=len(ids),
+        widths=chosen.widths(question.columns) if form.is_fixed else {},
+        notes=("Times are UT, MJD is UTC.",),
+    )
+    batches = read_batches(
+        chosen.table, question.columns, ids, about_runs=ABOUT_RUNS, states=chosen.states,
+        is_dense=chosen.is_dense,
+    )  # fmt: skip
+    yield from form.write(head, batches)
