@@ -40,6 +40,8 @@ FORMATS = {
         Format(
             "fits", fits_table.MEDIA_TYPE, "fits", fits_table.write, is_fixed=True, is_binary=True
         ),
-        Format("parquet", parquet.MEDIA_TYPE, "parquet", parquet.write, is_binary=True),
+        Format(
+            "parquet", parquet.MEDIA_TYPE, "parquet", parquet.write, is_fixed=True, is_binary=True
+        ),
     )
 }

@@ -68,6 +68,12 @@ def _metadata(head: Head) -> dict[str, str]:
         "timescale": "UTC",
         "notes": "\n".join(head.notes),
         "table_meta_yaml": _astropy_header(head),
+        # How long texts get: astropy asks.
+        **{
+            f"table::len::{one.name}": str(head.width(one))
+            for one in head.columns
+            if one.kind == Kind.TEXT
+        },
     }
 
 
