@@ -141,9 +141,9 @@ def _conditions(query: QueryDict, known: RowColumns, named: Sequence[str]) -> li
     for name in query:
         if name in named:
             continue
-        column, _, compare = name.partition("__")
+        column, _, compare = (name, "", "") if name in known.known else name.rpartition("__")
         one = known.known.get(column)
-        if one is None or column in _NOT_ASKED or not _may(one, compare):
+        if one is None or column in _NOT_ASKED or not _may(name, one, compare):
             raise parameters.bad(name, f"There is no parameter {name!r}.", _hint(known, named))
         values = [_value(name, text, one, compare) for text in query.getlist(name)]
         if compare in COMPARE and len(values) > 1:
@@ -152,11 +152,11 @@ def _conditions(query: QueryDict, known: RowColumns, named: Sequence[str]) -> li
     return found
 
 
-def _may(one: RowColumn, compare: str) -> bool:
+def _may(name: str, one: RowColumn, compare: str) -> bool:
     if compare in COMPARE:
         return one.column.kind in _COMPARED and one.source != Source.SCORE
     is_own = one.source == Source.VALUE or one.name == "block"
-    return not compare or (compare == "missing" and is_own)
+    return name == one.name or (compare == "missing" and is_own)
 
 
 def _hint(known: RowColumns, named: Sequence[str]) -> str:

@@ -108,6 +108,8 @@ MISTAKES = [
     ("qc1.toml", 'type = "float"', 'type = "double"', 0, "type = 'double': known are flag, float, text"),
     ("qc1.toml", 'name = "bias_level"', 'name = "Bias Level"', 0, "name = 'Bias Level': expected lower-case letters, digits and _"),
     ("qc1.toml", 'name = "bias_level"', 'name = "mjd_obs"', 0, "name = 'mjd_obs': every table has this column already"),
+    ("qc1.toml", 'name = "bias_level"', 'name = "x_score"', 0, "name = 'x_score': it may neither end in _score"),
+    ("qc1.toml", 'name = "bias_level"', 'name = "x__gt"', 0, "name = 'x__gt': it may neither"),
     ("qc1.toml", 'name = "overscan_level"', 'name = "bias_level"', 0, "column bias_level is there twice"),
     ("qc1.toml", 'name = "ccdcam_dark"', 'name = "ccdcam_bias"', 0, "table ccdcam_bias is there twice"),
     ("qc1.toml", 'unit = "ADU"', "unit = 1", 0, "unit = 1: expected a text in quotes"),

@@ -26,8 +26,12 @@ AVERAGES = ("MEAN", "MEDIAN", "REFERENCE", "none")
 # Columns every table has: no definition may use their names.
 BUILT_IN = frozenset(
     {"mjd_obs", "detector", "pro_catg", "night", "date_obs", "product", "pipeline", "from", "to",
-     "format", "origin", "simulated", "ab_name", "score", "id"}
+     "format", "origin", "simulated", "ab_name", "score", "id", "row", "state", "recorded_at",
+     "block", "certification", "columns", "order", "with", "include", "limit", "cursor", "filters",
+     "civil_date", "cdbfile"}
 )  # fmt: skip
+# What stands behind a column's name in the API: the column of its scores.
+SCORE_SUFFIX = "_score"
 
 
 @dataclass(frozen=True)
@@ -208,6 +212,11 @@ def _column(part: Section) -> ColumnDefinition:
     )
     if column.name in BUILT_IN:
         raise part.error("name", f"name = {column.name!r}: every table has this column already")
+    if column.name.endswith(SCORE_SUFFIX) or "__" in column.name:
+        raise part.error(
+            "name", f"name = {column.name!r}: it may neither end in {SCORE_SUFFIX} nor have a double "
+            "underscore; the API writes scores and comparisons so",
+        )  # fmt: skip
     part.done()
     return column
 

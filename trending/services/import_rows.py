@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from django.db import transaction
 
+from trending.domain.definitions import SCORE_SUFFIX
 from trending.domain.setups import as_number
 from trending.models import ColumnType, Origin, QC1Import, QC1Parameter, QC1Table
 
@@ -22,7 +23,10 @@ from .score import score_rows
 KEYS = ("mjd_obs", "detector", "pro_catg", "product", "pipeline")
 _REQUIRED = ("mjd_obs",)
 # What our exports write and the table itself knows: read back, it says nothing new.
-_IGNORED = ("date_obs", "night", "origin", "simulated")
+_IGNORED = (
+    "date_obs", "night", "origin", "simulated", "row", "state", "recorded_at", "block",
+    "certification",
+)  # fmt: skip
 _LONGEST = {"detector": 32, "pro_catg": 64, "product": 255, "pipeline": 64}
 _LONGEST_TEXT = 255
 # How other programs write that there is no value.
@@ -78,11 +82,33 @@ def import_file(
     if table is None:
         known = ", ".join(QC1Table.objects.values_list("name", flat=True)) or "none"
         raise ImportRefusedError([f"{path}: there is no table {name!r}. Known are {known}."])
-    batch = _batch(path, sheet, table)
+    return import_sheet(
+        sheet, table, at, by=by, name=path.name, is_simulated=is_simulated, note=note
+    )
+
+
+def import_sheet(
+    sheet: Sheet,
+    table: QC1Table,
+    at: dt.datetime,
+    *,
+    by: str,
+    name: str,
+    is_simulated: bool = False,
+    note: Callable[[int, int], None] = lambda done, total: None,
+) -> ImportReport:
+    """Import what was read into a table, all of it or nothing; `name` is what it is remembered by.
+
+    Raises
+    ------
+    ImportRefusedError
+        A column is unknown, or a row is wrong. Nothing has been written.
+    """
+    batch = _batch(sheet, table)
     with transaction.atomic():
         done_import = QC1Import.objects.create(
             table=table,
-            file_name=path.name[:255],
+            file_name=name[:255],
             digest=sheet.digest,
             by=by,
             is_simulated=is_simulated,
@@ -119,10 +145,10 @@ def _store(
         raise ImportRefusedError([f"{sheet.at(sheet.places[error.place])}{error}."]) from error
 
 
-def _batch(path: Path, sheet: Sheet, table: QC1Table) -> Batch:
+def _batch(sheet: Sheet, table: QC1Table) -> Batch:
     """Return the rows of a file; refuse it with all that is wrong in it."""
     parameters = list(table.parameters.filter(is_active=True))
-    _check_head(path, sheet, [one.name for one in parameters])
+    _check_head(sheet, [one.name for one in parameters])
     problems = list(sheet.problems)
     longest = _LONGEST | {
         one.name: _LONGEST_TEXT for one in parameters if one.type == ColumnType.TEXT
@@ -157,9 +183,13 @@ def _batch(path: Path, sheet: Sheet, table: QC1Table) -> Batch:
     )
 
 
-def _check_head(path: Path, sheet: Sheet, columns: Sequence[str]) -> None:
+def _check_head(sheet: Sheet, columns: Sequence[str]) -> None:
     known = [*KEYS, *columns]
-    unknown = [name or "''" for name in sheet.columns if name not in {*known, *_IGNORED}]
+    unknown = [
+        name or "''"
+        for name in sheet.columns
+        if name not in {*known, *_IGNORED} and name.removesuffix(SCORE_SUFFIX) not in columns
+    ]
     missing = [name for name in _REQUIRED if name not in sheet.columns]
     what = (
         f"unknown columns {', '.join(unknown)}" if unknown
@@ -169,7 +199,8 @@ def _check_head(path: Path, sheet: Sheet, columns: Sequence[str]) -> None:
     # A head that cannot be read to its end has no columns to complain of.
     is_cut = bool(sheet.problems) and not sheet.columns
     if what and not is_cut:
-        mark = f"{path}:1: " if sheet.where.endswith(":") else f"{path}: "
+        is_lines = sheet.where.endswith(":")
+        mark = f"{sheet.where}1: " if is_lines else sheet.where.removesuffix("row ") or "columns: "
         raise ImportRefusedError([f"{mark}{what}. Known are {', '.join(known)}."])
 
 

@@ -81,13 +81,18 @@ def read_sheet(path: Path, kind: str = "") -> Sheet:
         raise ImportRefusedError(
             [f"{path}: a name that ends in {suffix or 'nothing'} says no format; known: {known}."]
         )
+    return read_content(content, kind, str(path))
+
+
+def read_content(content: bytes, kind: str, name: str = "") -> Sheet:
+    """Read what was in a file; `name` is what it is called where something is wrong."""
     digest = hashlib.sha256(content).hexdigest()
     if kind == "csv":
-        return _read_csv(path, content, digest)
-    return _read_binary(path, kind, content, digest)
+        return _read_csv(name, content, digest)
+    return _read_binary(name, kind, content, digest)
 
 
-def _read_csv(path: Path, content: bytes, digest: str) -> Sheet:
+def _read_csv(path: str, content: bytes, digest: str) -> Sheet:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -118,17 +123,22 @@ def _read_csv(path: Path, content: bytes, digest: str) -> Sheet:
     return Sheet(columns, places, f"{path}:", problems, digest)
 
 
-def _read_binary(path: Path, kind: str, content: bytes, digest: str) -> Sheet:
+def _read_binary(name: str, kind: str, content: bytes, digest: str) -> Sheet:
     try:
         columns = _READERS[kind](content)
     # Whatever a file's bytes make a library raise: it is a file that cannot be read.
     except Exception as error:
         said = " ".join(str(error).split())[:300]
         raise ImportRefusedError(
-            [f"{path}: this is no {_WORDS[kind]} with a table: {said}"]
+            [f"{name or 'file'}: this is no {_WORDS[kind]} with a table: {said}"]
         ) from error
+    return sheet_of(columns, digest, name)
+
+
+def sheet_of(columns: dict[str, RawColumn], digest: str, name: str = "") -> Sheet:
+    """Return columns that were read elsewhere as a sheet; its rows are counted from 1."""
     n = len(next(iter(columns.values()), []))
-    return Sheet(columns, range(1, n + 1), f"{path}: row ", [], digest)
+    return Sheet(columns, range(1, n + 1), f"{name}: row " if name else "row ", [], digest)
 
 
 _WORDS = {"votable": "VOTable", "fits": "FITS file", "parquet": "Parquet file"}

@@ -37,7 +37,7 @@ _ROW_SQL = {
     "simulated": ("CAST(CASE WHEN is_simulated THEN 1 ELSE 0 END AS bigint)", _KEY),
     "state": ("CAST(CASE WHEN is_current THEN state ELSE 2 END AS bigint)", _KEY),
 }
-_DAY_MS = 86_400_000.0
+_DAY_US = 86_400_000_000.0
 _MJD_AT_1970 = 40_587
 
 
@@ -293,9 +293,9 @@ def _row_column(name: str, rows: pa.Table) -> pa.Array:
 
 
 def _instants(mjds: Array) -> pa.Array:
-    """Return the instants of MJDs, UT, to the millisecond."""
-    milliseconds = np.rint((mjds - _MJD_AT_1970) * _DAY_MS).astype(np.int64)
-    return pa.array(milliseconds.view("datetime64[ms]"), type=ARROW[Kind.INSTANT])
+    """Return the instants of MJDs, UT, to the millisecond; what is beyond it is cut off."""
+    microseconds = np.rint((mjds - _MJD_AT_1970) * _DAY_US).astype(np.int64)
+    return pa.array((microseconds // 1000).view("datetime64[ms]"), type=ARROW[Kind.INSTANT])
 
 
 def _value_column(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from trending.domain.definitions import SCORE_SUFFIX
 from trending.domain.setups import as_number
 from trending.exports import Column, Kind
 from trending.models import ColumnRole, ColumnType, QC1Parameter, QC1Table
@@ -70,7 +71,6 @@ MORE = (
               "Decision on that run: AUTO, ACCEPTED, REJECTED or open", "", "meta.code.qual",
               Source.BLOCK),
 )  # fmt: skip
-SCORE_SUFFIX = "_score"
 _KINDS = {ColumnType.FLOAT: Kind.FLOAT, ColumnType.TEXT: Kind.TEXT, ColumnType.FLAG: Kind.FLAG}
 
 

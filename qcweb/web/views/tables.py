@@ -22,7 +22,8 @@ from trending.models import (
     ScoreRule,
 )
 from trending.services.row_batches import Record, read_batches, records
-from trending.services.row_columns import SCORE_SUFFIX, RowColumns, parameters_of
+from trending.domain.definitions import SCORE_SUFFIX
+from trending.services.row_columns import RowColumns, parameters_of
 from trending.services.row_selection import Selection
 
 # Rows a page shows; the API gives all.

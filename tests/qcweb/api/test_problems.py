@@ -19,12 +19,35 @@ def reader(client, vera):
 @pytest.mark.parametrize(
     ("address", "status", "where", "hint"),
     [
-        (f"{ROWS}?format=xml", 400, "format", "Known are json, csv."),
-        (f"{ROWS}?format=", 400, "format", "Known are json, csv."),
+        (f"{ROWS}?format=xml", 400, "format", "Known are json, csv, ascii, votable, fits, parquet."),
+        (f"{ROWS}?format=", 400, "format", "Known are json, csv, ascii"),
         (f"{TABLES}?format=csv", 400, "format", "Known are json."),
         ("/api/v1/schema/?format=xml", 400, "format", "Known are yaml, json."),
-        (f"{ROWS}?detector=CHIP1", 400, "detector", "Known are from, to, format, limit, cursor."),
-        (f"{ROWS}?columns=ron", 400, "columns", "Known are"),
+        (f"{ROWS}?chip=CHIP1", 400, "chip", "to filter by"),
+        (f"{ROWS}?columns=ron", 400, "columns", "ron_raw"),
+        (f"{ROWS}?columns=ron_raw,,x", 400, "columns", "ron_raw"),
+        (f"{ROWS}?order=ron", 400, "order", "ron_raw"),
+        (f"{ROWS}?order=read_mode", 400, "order", "descending"),
+        (f"{ROWS}?order=-", 400, "order", "descending"),
+        (f"{ROWS}?with=limits", 400, "with", "Known are score, certification, state."),
+        (f"{ROWS}?include=all", 400, "include", "Known are hidden, rejected, superseded."),
+        (f"{ROWS}?score=red", 400, "score", "NOK"),
+        (f"{ROWS}?detector__gt=1", 400, "detector__gt", "__gte"),
+        (f"{ROWS}?ron_raw__in=1", 400, "ron_raw__in", "__gte"),
+        (f"{ROWS}?ron_raw__=1", 400, "ron_raw__", "__gte"),
+        (f"{ROWS}?state=hidden", 400, "state", "include"),
+        (f"{ROWS}?certification=AUTO", 400, "certification", "include"),
+        (f"{ROWS}?date_obs=2026-03-02", 400, "date_obs", "from"),
+        (f"{ROWS}?ron_raw=low", 400, "ron_raw", "a number"),
+        (f"{ROWS}?ron_raw=nan", 400, "ron_raw", "a number"),
+        (f"{ROWS}?ron_raw__gt=1&ron_raw__gt=2", 400, "ron_raw__gt", "one"),
+        (f"{ROWS}?ron_raw__missing=maybe", 400, "ron_raw__missing", "true or false"),
+        (f"{ROWS}?ron_raw_score=2", 400, "ron_raw_score", "0, 1 or none"),
+        (f"{ROWS}?row={HUGE}", 400, "row", "whole number"),
+        (f"{ROWS}?row=9223372036854775808", 400, "row", "whole number"),
+        (f"{ROWS}?night=2026-13-01", 400, "night", "a date"),
+        (f"{ROWS}?recorded_at__gt=now", 400, "recorded_at__gt", "a UT time"),
+        (f"{ROWS}?simulated=2", 400, "simulated", "true or false"),
         (f"{TABLES}?limit=3", 400, "limit", "Known are format."),
         ("/api/v1/?x=1", 400, "x", "None is known here."),
         ("/api/v1/schema/?version=2", 400, "version", "Known are format."),
@@ -47,10 +70,16 @@ def reader(client, vera):
         ],
         *[
             (f"{ROWS}?cursor={text}", 400, "cursor", "as it is")
-            for text in ("x", "1", "~", "1~", "nan~1", "inf~1", "1~-1", "1~1.5", f"1~{HUGE}")
+            for text in (
+                "x", "1", "~", "1~", "nan~1", "inf~1", "1~-1", "1~1.5", f"1~{HUGE}", "NaN~1",
+                f"{HUGE}~1", '"x"~1', "true~1", "[1]~1", "1~9223372036854775808", f"{'[' * 3000}~1",
+            )
         ],
-        (f"{ROWS}?format=csv&limit=5", 400, "limit", "Known are from, to, format."),
-        (f"{ROWS}?format=csv&cursor=1~1", 400, "cursor", "Known are from, to, format."),
+        (f"{ROWS}?order=detector&cursor=1~1", 400, "cursor", "as it is"),
+        (f"{ROWS}?order=night&cursor=%22x%22~1", 400, "cursor", "as it is"),
+        (f"{ROWS}?order=recorded_at&cursor=%22x%22~1", 400, "cursor", "as it is"),
+        (f"{ROWS}?format=csv&limit=5", 400, "limit", "Known are from, to, format"),
+        (f"{ROWS}?format=csv&cursor=1~1", 400, "cursor", "Known are from, to, format"),
         (f"{ROWS}?from=%00", 400, "query", "UTF-8"),
         (f"{ROWS}?from=%ff", 400, "query", "UTF-8"),
         ("/api/v1/qc1/tables/%00/rows/", 400, "path", "UTF-8"),
@@ -82,7 +111,7 @@ def test_a_failure_of_ours_has_a_reference_and_says_nothing_of_its_cause(
     def fails(*args):
         raise RuntimeError("the password is swordfish")
 
-    monkeypatch.setattr("qcweb.api.views.read_rows.columns_of", fails)
+    monkeypatch.setattr("qcweb.api.row_questions.parameters_of", fails)
     client = Client(raise_request_exception=False)
     client.force_login(vera)
     problem = assert_problem(client.get(ROWS), 500, hint="reference")

@@ -3,9 +3,17 @@
 import csv
 import io
 
+import pandas
+import pyarrow.parquet as pq
 import pytest
+from astropy.io import ascii as astropy_ascii
+from astropy.table import Table
+from django.utils import timezone
 
-from trending.models import QC1Parameter, QC1Row, QC1Value, Setup, ValueState
+from trending.exports import FORMATS
+from trending.models import MarkKind, QC1Parameter, QC1Row, QC1Value, Setup, ValueState
+from trending.services.corrections import mark
+from trending.services.import_rows import import_file
 from trending.services.row_columns import FIRST, LAST
 
 ROWS = "/api/v1/qc1/tables/ccdcam_bias/rows/"
@@ -201,3 +209,160 @@ def test_an_empty_table_has_columns_and_no_rows(reader, night):
 def test_the_first_address_leads_to_the_others(reader, night):
     answer = reader.get("/api/v1/").json()
     assert answer == {"tables": "/api/v1/qc1/tables/", "schema": "/api/v1/schema/"}
+
+
+# ---- columns, filters, order
+
+
+def test_columns_come_as_they_are_asked_for(reader, night):
+    answer = as_json(reader, "?columns=ron_raw,detector,ron_raw_score,row")
+    assert [one["name"] for one in answer["columns"]] == [
+        "ron_raw", "detector", "ron_raw_score", "row",
+    ]  # fmt: skip
+    assert list(answer["rows"][0]) == ["ron_raw", "detector", "ron_raw_score", "row"]
+    again = as_json(reader, "?columns=ron_raw&columns=detector,ron_raw_score,row")
+    assert again["rows"] == answer["rows"]
+    assert list(as_csv(reader, "&columns=ron_raw,detector")[0]) == ["ron_raw", "detector"]
+
+
+@pytest.mark.parametrize(
+    ("query", "n"),
+    [
+        ("?detector=CHIP1", 2),
+        ("?detector=CHIP1&detector=CHIP2", 4),
+        ("?detector=", 0),
+        ("?read_mode=FAST", 2),
+        ("?read_mode=FAST&detector=CHIP2", 1),
+        ("?night=2026-03-01", 4),
+        ("?night__gt=2026-03-01", 0),
+        ("?simulated=true", 4),
+        ("?simulated=false", 0),
+        ("?origin=import", 0),
+        ("?pro_catg=MASTER_BIAS", 4),
+        ("?ron_raw__gt=0", 4),
+        ("?ron_raw__missing=true", 0),
+        ("?score=NOK", 1),
+        ("?score=OK", 3),
+        ("?score=grey", 0),
+        ("?ron_raw_score=1", 1),
+        ("?ron_raw_score=0", 3),
+        ("?ron_raw_score=0&ron_raw_score=1", 4),
+        ("?struct_x_score=none", 4),
+        ("?block__missing=false", 4),
+        ("?recorded_at__gte=2000-01-01", 4),
+        ("?recorded_at__lt=2000-01-01T00:00:00", 0),
+        ("?bias_level__gte=0&bias_level__lte=100000", 4),
+    ],
+)
+def test_each_filter_finds_its_rows_in_every_form(reader, night, query, n):
+    assert len(as_json(reader, query)["rows"]) == n
+    assert len(as_csv(reader, query.replace("?", "&"))) == n
+
+
+def test_a_block_finds_its_rows(reader, night):
+    name = night["red"].ab_name
+    rows = as_json(reader, f"?block={name}&with=certification,score")["rows"]
+    assert [row["block"] for row in rows] == [name, name]
+    assert {row["certification"] for row in rows} == {"open"}
+    assert sorted(row["ron_raw_score"] for row in rows) == [0, 1]
+    other = as_json(reader, f"?block={night['green'].ab_name}&with=certification")["rows"]
+    assert {row["certification"] for row in other} == {"AUTO"}
+
+
+def test_a_rejected_block_is_shown_where_it_is_asked_for(reader, night, quinn, client):
+    client.force_login(quinn)
+    address = f"/blocks/{night['red'].ab_name}/"
+    client.post(f"{address}certify/", {"decision": "REJECTED", "comment": "noise", "seen": "0"})
+    assert len(as_json(client)["rows"]) == 2
+    rows = as_json(client, "?include=rejected&with=certification")["rows"]
+    assert [(row["state"], row["certification"]) for row in rows] == [
+        ("current", "AUTO"), ("current", "AUTO"), ("rejected", "REJECTED"), ("rejected", "REJECTED"),
+    ]  # fmt: skip
+    assert all(row["ron_raw"] for row in rows)
+
+
+def test_rows_come_in_the_order_that_is_asked_for(reader, night):
+    rows = as_json(reader, "?order=-ron_raw")["rows"]
+    values = [row["ron_raw"] for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert [float(line["ron_raw"]) for line in as_csv(reader, "&order=-ron_raw")] == values
+    first = as_json(reader, "?order=-ron_raw&limit=3")
+    second = as_json(reader, first["next"].removeprefix(ROWS))
+    assert first["rows"] + second["rows"] == rows
+
+
+# ---- what has not changed need not be sent
+
+
+@pytest.mark.parametrize("form", ["json", *FORMATS])
+def test_who_has_the_answer_already_is_told_so_until_something_changes(reader, night, quinn, form):
+    address = f"{ROWS}?format={form}"
+    tag = ask(reader, address)["ETag"]
+    unchanged = reader.get(address, headers={"If-None-Match": tag})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    other = ask(reader, f"{address}&columns=detector")
+    assert other["ETag"] != tag
+    mark(
+        [QC1Row.objects.filter(table__name="ccdcam_bias").first().pk], MarkKind.HIDDEN,
+        author="quinn", reason="moth", at=timezone.now(),
+    )  # fmt: skip
+    changed = ask(reader, address, headers={"If-None-Match": tag})
+    assert changed.status_code == 200
+    assert changed["ETag"] != tag
+
+
+def test_a_decision_changes_an_answer_that_tells_of_it(reader, night, quinn, client):
+    client.force_login(quinn)
+    address = f"{ROWS}?with=certification"
+    tag = client.get(address)["ETag"]
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 304
+    at = f"/blocks/{night['red'].ab_name}/certify/"
+    client.post(at, {"decision": "ACCEPTED", "comment": "known", "seen": "0"})
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("form", list(FORMATS))
+def test_head_tells_what_an_export_would_be_and_reads_no_rows(
+    reader, night, form, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(8):
+        answer = reader.head(f"{ROWS}?format={form}")
+    assert answer.status_code == 200
+    assert not answer.streaming
+    assert answer["Content-Type"] == FORMATS[form].media_type
+    assert answer["Content-Disposition"].endswith(f'.{FORMATS[form].ending}"')
+
+
+# ---- the same in every form
+
+
+def test_every_form_holds_the_same_numbers(reader, night):
+    rows = as_json(reader)["rows"]
+    levels = [row["bias_level"] for row in rows]
+    content = {form: b"".join(ask(reader, f"{ROWS}?format={form}")) for form in FORMATS}
+    assert pandas.read_csv(io.BytesIO(content["csv"]))["bias_level"].tolist() == levels
+    parquet = pq.read_table(io.BytesIO(content["parquet"]))
+    assert parquet["bias_level"].to_pylist() == levels
+    assert parquet.schema.field("bias_level").metadata[b"unit"] == b"ADU"
+    fits = Table.read(io.BytesIO(content["fits"]), format="fits")
+    assert (fits["bias_level"].tolist(), str(fits["bias_level"].unit)) == (levels, "adu")
+    votable = Table.read(io.BytesIO(content["votable"]), format="votable")
+    assert votable["bias_level"].tolist() == levels
+    assert votable["ron_raw"].meta["ucd"] == "instr.det.noise"
+    lines = [one for one in content["ascii"].decode().splitlines() if one[0] not in "!-"]
+    assert astropy_ascii.read(lines)["bias_level"].tolist() == levels
+
+
+def test_what_was_exported_can_be_imported_again_and_changes_nothing(reader, night, tmp_path):
+    QC1Row.objects.filter(table__name="ccdcam_bias").update(attempt=None, origin="import")
+    for form in ("csv", "votable", "fits", "parquet"):
+        path = tmp_path / f"ccdcam_bias.{FORMATS[form].ending}"
+        path.write_bytes(b"".join(ask(reader, f"{ROWS}?format={form}")))
+        report = import_file(path, timezone.now(), by="quinn")
+        assert str(report) == "ccdcam_bias: 0 new, 0 replaced, 4 unchanged"
+
+
+def ask(reader, address, **more):
+    answer = reader.get(address, **more)
+    assert answer.status_code == 200, answer.content
+    return answer

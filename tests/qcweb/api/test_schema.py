@@ -7,8 +7,10 @@ import yaml
 from django.urls import get_resolver
 from drf_spectacular.validation import validate_schema
 
+from qcweb.api.row_questions import ALWAYS, PAGED
 from qcweb.api.schema import ERRORS
 from tests.qcweb.api.problems import KEYS
+from trending.exports import FORMATS
 
 
 @pytest.fixture
@@ -59,6 +61,7 @@ def test_every_operation_documents_the_shape_of_errors(schema):
 def test_the_parameters_of_the_rows_are_those_the_view_takes(schema):
     operation = schema["paths"]["/api/v1/qc1/tables/{table}/rows/"]["get"]
     asked = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
-    assert asked == {"from", "to", "format", "limit", "cursor"}
+    assert asked == {*ALWAYS, *PAGED, "filters"}
     assert all(one["description"] for one in operation["parameters"] if one["in"] == "query")
-    assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/csv"}
+    kinds = {one.media_type.partition(";")[0] for one in FORMATS.values()}
+    assert set(operation["responses"]["200"]["content"]) == {"application/json", *kinds}
