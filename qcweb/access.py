@@ -90,6 +90,8 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "api:root": (Access.READ, None),
     "api:tables": (Access.READ, None),
     "api:rows": (Access.READ, None),
+    "api:trend": (Access.READ, None),
+    "qc1-cgi": (Access.READ, Access.READ),
     "api:schema": (Access.READ, None),
 }
 

@@ -4,6 +4,7 @@ from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
+from qcweb.api.qc1_cgi import Qc1CgiView
 from qcweb.problems import Problem, answer, not_found, respond
 from qcweb.web.views import (
     associations,
@@ -82,6 +83,7 @@ urlpatterns = [
         name="report-figure",
     ),
     path("qc1/", tables.tables, name="tables"),
+    path("qc1/qc1_cgi", Qc1CgiView.as_view(), name="qc1-cgi"),
     path("qc1/<str:name>/", tables.table, name="table"),
     path("qc1/<str:table>/<str:parameter>/<int:row>/", values.value, name="value"),
     path("qc1/<str:table>/<str:parameter>/<int:row>/act/", values.act, name="value-act"),

@@ -56,8 +56,13 @@ def _iso(name: str, text: str, hint: str, *, is_end: bool) -> float:
 
 
 def limit(query: QueryDict) -> int:
-    text = query.get("limit", str(MAX_LIMIT))
+    return number(query, "limit", MAX_LIMIT, MAX_LIMIT)
+
+
+def number(query: QueryDict, name: str, default: int, most: int) -> int:
+    """Read a count from 1 to `most`."""
+    text = query.get(name, str(default))
     is_short_number = text.isascii() and text.isdigit() and len(text) < 10
-    if not is_short_number or not 1 <= int(text) <= MAX_LIMIT:
-        raise bad("limit", f"limit={text!r}.", f"Give a number from 1 to {MAX_LIMIT}.")
+    if not is_short_number or not 1 <= int(text) <= most:
+        raise bad(name, f"{name}={text[:60]!r}.", f"Give a number from 1 to {most}.")
     return int(text)

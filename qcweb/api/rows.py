@@ -1,6 +1,8 @@
 """The rows of a QC1 table: pages as JSON, or all of them in a form of the field."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -12,8 +14,9 @@ from rest_framework.response import Response
 
 from qcweb.certification.services import decisions_on_runs
 from qcweb.problems import Problem, ProblemError
-from trending.exports import FORMATS, Format, Head
+from trending.exports import FORMATS, Batches, Format, Head
 from trending.models import QC1Table
+from trending.services.arrays import Array
 from trending.services.row_batches import read_batches, records
 from trending.services.row_columns import RowColumn, Source
 
@@ -129,12 +132,7 @@ def etag(request: Request, question: RowQuestion) -> str:
 
 def page(request: Request, question: RowQuestion) -> Response:
     """Answer with one page of rows as JSON."""
-    chosen = question.selection
-    ids, following = chosen.page(question.after, question.limit)
-    batches = read_batches(
-        chosen.table, question.columns, ids, about_runs=ABOUT_RUNS, states=chosen.states,
-        is_dense=chosen.is_dense,
-    )  # fmt: skip
+    ids, following = question.selection.page(question.after, question.limit)
     address = None
     if following is not None:
         query = request.GET.copy()
@@ -142,9 +140,9 @@ def page(request: Request, question: RowQuestion) -> Response:
         address = f"{request.path}?{query.urlencode()}"
     return Response(
         {
-            "table": chosen.table.name,
+            "table": question.selection.table.name,
             "columns": [describe(one) for one in question.columns],
-            "rows": list(records(batches)),
+            "rows": list(records(batches_of(question, ids))),
             "next": address,
         }
     )
@@ -175,20 +173,33 @@ def stream(request: Request, question: RowQuestion, form: Format) -> HttpRespons
     return answer
 
 
-def write_rows(question: RowQuestion, form: Format) -> Any:
+def write_rows(question: RowQuestion, form: Format) -> Iterator[bytes]:
     """Yield all rows of a question in a form."""
+    ids = question.selection.ids()
+    head = replace(head_of(question, form), n_rows=len(ids))
+    yield from form.write(head, batches_of(question, ids))
+
+
+def head_of(question: RowQuestion, form: Format) -> Head:
+    """Return what is known of an answer before its rows are."""
     chosen = question.selection
-    ids = chosen.ids()
-    head = Head(
+    return Head(
         name=chosen.table.name,
         title=chosen.table.title,
         columns=[one.column for one in question.columns],
-        n_rows=len(ids),
         widths=chosen.widths(question.columns) if form.is_fixed else {},
         notes=("Times are UT, MJD is UTC.",),
     )
-    batches = read_batches(
-        chosen.table, question.columns, ids, about_runs=ABOUT_RUNS, states=chosen.states,
+
+
+def batches_of(question: RowQuestion, ids: Sequence[int] | Array | None = None) -> Batches:
+    """Yield the rows of a question with these keys, or all of them."""
+    chosen = question.selection
+    return read_batches(
+        chosen.table,
+        question.columns,
+        chosen.ids() if ids is None else ids,
+        about_runs=ABOUT_RUNS,
+        states=chosen.states,
         is_dense=chosen.is_dense,
-    )  # fmt: skip
-    yield from form.write(head, batches)
+    )

@@ -66,3 +66,25 @@ class RowsSerializer(serializers.Serializer[Any]):
 class RootSerializer(serializers.Serializer[Any]):
     tables = serializers.CharField()
     schema = serializers.CharField()
+
+
+class TrendSeriesSerializer(serializers.Serializer[Any]):
+    setup = serializers.DictField(child=serializers.CharField(), help_text="filter columns")
+    detector = serializers.CharField(allow_blank=True)
+    n = serializers.IntegerField(help_text="values there are")
+    n_missing = serializers.IntegerField(help_text="measurements without a value")
+    is_thinned = serializers.BooleanField(help_text="there are more values than are given")
+    mjd_obs = serializers.ListField(child=serializers.FloatField(), help_text="MJD, UTC")
+    value = serializers.ListField(child=serializers.FloatField())
+    score = serializers.ListField(
+        child=serializers.IntegerField(allow_null=True), help_text="0 OK, 1 NOK, null not scored"
+    )
+    row = serializers.ListField(child=serializers.IntegerField(), help_text="keys of the rows")
+
+
+class TrendSerializer(serializers.Serializer[Any]):
+    table = serializers.CharField()
+    parameter = serializers.CharField()
+    unit = serializers.CharField(allow_blank=True)
+    description = serializers.CharField(allow_blank=True)
+    series = TrendSeriesSerializer(many=True)

@@ -78,6 +78,9 @@ EXPECTED = {
     "api:root": API,
     "api:tables": API,
     "api:rows": API,
+    "api:trend": API,
+    # Without a form: to the list of tables, and nothing to answer.
+    "qc1-cgi": ((302, 400), (302, 400), (302, 400), (401, 401)),
     "api:schema": API,
 }
 
@@ -147,6 +150,7 @@ def arguments(night):
         "report-figure": ["CCDCAM", "bias_level", 1],
         "table": ["ccdcam_bias"],
         "api:rows": ["ccdcam_bias"],
+        "api:trend": ["ccdcam_bias", "ron_raw"],
     }
 
 

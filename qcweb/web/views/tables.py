@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from qcweb.problems import Problem, ProblemError
+from trending.domain.definitions import SCORE_SUFFIX
 from trending.models import (
     ColumnRole,
     ColumnType,
@@ -22,7 +23,6 @@ from trending.models import (
     ScoreRule,
 )
 from trending.services.row_batches import Record, read_batches, records
-from trending.domain.definitions import SCORE_SUFFIX
 from trending.services.row_columns import RowColumns, parameters_of
 from trending.services.row_selection import Selection
 
