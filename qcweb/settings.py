@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "pipelines",
     "trending",
+    "qcweb.people",
     "qcweb.certification",
     "qcweb",
 ]
