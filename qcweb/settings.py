@@ -47,6 +47,9 @@ HCM_LARGE_MB = env.number("HCM_LARGE_MB", 4000, low=64, high=1_000_000)
 # What a program that reads /metrics sends as its bearer token; empty: only people with a login.
 HCM_METRICS_TOKEN = env.text("HCM_METRICS_TOKEN")
 
+# How many proxies of ours stand in front: so many entries of X-Forwarded-For are believed.
+HCM_PROXIES = int(env.number("HCM_PROXIES", 0, low=0, high=10))
+
 SECRET_KEY = env.secret("HCM_SECRET_KEY", HCM_DATA_DIR / "secret_key")
 DEBUG = env.flag("HCM_DEBUG")
 ALLOWED_HOSTS = env.words("HCM_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -166,7 +169,10 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "qcweb.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": [],  # qcweb.access decides for pages and API alike
     "DEFAULT_SCHEMA_CLASS": "qcweb.api.schema.HouseSchema",
     "EXCEPTION_HANDLER": "qcweb.api.errors.as_problem",

@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from pipelines.models import Product
 from pipelines.services.previews import make_previews
-from qcweb.access import TABLE
+from qcweb.access import TABLE, is_machine_door
+from tests.qcweb.tokens import bearer, expired, made
 from trending.models import QualityEvent, Score
 
 # What GET and POST answer: to a QC scientist, staff, an account without a role, and anybody.
@@ -79,6 +80,17 @@ EXPECTED = {
     "api:tables": API,
     "api:rows": API,
     "api:schema": API,
+}
+
+# What GET and POST answer at the doors for programs to a token: of Quinn, to read, to write rows, to
+# certify; of Vera, with all three scopes; of Quinn for another instrument; one that has expired.
+TOKENS = ("read", "ingest", "certify", "vera", "other", "expired")
+READ_BY_TOKEN = ((200, 405), (403, 405), (403, 405), (200, 405), (200, 405), (401, 401))
+EXPECTED_OF_TOKENS = {
+    "api:root": READ_BY_TOKEN,
+    "api:tables": READ_BY_TOKEN,
+    "api:rows": READ_BY_TOKEN,
+    "api:schema": READ_BY_TOKEN,
 }
 
 
@@ -169,6 +181,35 @@ def test_everybody_gets_what_the_table_says(client, night, quinn, vera, stan):
                     answer.close()
                 if answer.status_code != status:
                     wrong.append((str(who), method, name, answer.status_code, status))
+    assert wrong == []
+
+
+def test_every_door_for_programs_has_its_line_for_tokens():
+    assert {name for name in TABLE if is_machine_door(name)} == set(EXPECTED_OF_TOKENS)
+
+
+@pytest.fixture
+def secrets(quinn, vera, instruments):
+    return {
+        **{scope: made(quinn, scope)[1] for scope in ("read", "ingest", "certify")},
+        "vera": made(vera, "read", "ingest", "certify")[1],
+        "other": made(quinn, "read", "ingest", "certify", instruments=["UVES"])[1],
+        "expired": expired(quinn, "read", "ingest", "certify")[1],
+    }
+
+
+def test_every_token_gets_what_the_table_says(client, night, secrets):
+    given = arguments(night)
+    wrong = []
+    for name, columns in EXPECTED_OF_TOKENS.items():
+        url = reverse(name, args=given.get(name, []))
+        for token, statuses in zip(TOKENS, columns, strict=True):
+            for method, status in zip(("get", "post"), statuses, strict=True):
+                answer = getattr(client, method)(url, headers=bearer(secrets[token]))
+                if answer.streaming:
+                    answer.close()
+                if answer.status_code != status:
+                    wrong.append((token, method, name, answer.status_code, status))
     assert wrong == []
 
 
