@@ -98,6 +98,8 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "rule-change": (None, Access.CERTIFY),
     "rule-new": (Access.CERTIFY, Access.CERTIFY),
     "series-figure": (Access.READ, None),
+    "tokens": (Access.LOGIN, Access.LOGIN),
+    "token-revoke": (None, Access.LOGIN),
     "api:root": (Access.READ, None),
     "api:tables": (Access.READ, None),
     "api:rows": (Access.READ, None),

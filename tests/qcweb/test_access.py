@@ -66,6 +66,8 @@ EXPECTED = {
     "value-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
     "value-undo": ((405, 404), (405, 403), (405, 403), (405, 302)),
     "series-figure": READ,
+    "tokens": ((200, 400), (200, 400), (200, 400), (302, 302)),
+    "token-revoke": ((405, 404), (405, 404), (405, 404), (405, 302)),
     "rules": READ,
     "rule": READ,
     "rule-change": ((405, 400), (405, 403), (405, 403), (405, 302)),
@@ -158,6 +160,7 @@ def arguments(night):
         "report": ["CCDCAM", "bias_level"],
         "report-figure": ["CCDCAM", "bias_level", 1],
         "table": ["ccdcam_bias"],
+        "token-revoke": [0],
         "api:rows": ["ccdcam_bias"],
     }
 
