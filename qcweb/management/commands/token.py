@@ -104,7 +104,7 @@ def _until(token: ApiToken) -> str:
 def _user(name: str) -> User:
     user = User.objects.filter(username=name).first()
     if user is None:
-        raise CommandError(f"There is no account {name}. `manage.py createsuperuser` makes one.")
+        raise CommandError(f"There is no account {name}.")
     return user
 
 
