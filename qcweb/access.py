@@ -9,11 +9,20 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, resolve
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 
-from qcweb.problems import Problem, respond
+from qcweb.addresses import address_of
+from qcweb.people.models import ApiToken, Scope
+from qcweb.people.services import RefusedTokenError, find_token, note_use
+from qcweb.problems import Problem, as_json, respond
 
 QC_SCIENTISTS = "QC scientists"
 STAFF = "Observatory staff"
+
+# What a 401 asks for, in the words of RFC 6750.
+CHALLENGE = 'Bearer realm="Health Check Monitor"'
+MAKE_ONE = "Make a token at /tokens/ and send it as: Authorization: Bearer hcm_…"
 
 
 class Access(StrEnum):
@@ -21,6 +30,8 @@ class Access(StrEnum):
 
     OPEN = "open to everybody"
     READ = "a reader: logged in, or anybody where HCM_ANONYMOUS_READ is on"
+    LOGIN = "an account"
+    INGEST = "a QC scientist, who may write QC1 rows"
     CERTIFY = "a QC scientist"
 
 
@@ -87,6 +98,8 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "rule-change": (None, Access.CERTIFY),
     "rule-new": (Access.CERTIFY, Access.CERTIFY),
     "series-figure": (Access.READ, None),
+    "tokens": (Access.LOGIN, Access.LOGIN),
+    "token-revoke": (None, Access.LOGIN),
     "api:root": (Access.READ, None),
     "api:tables": (Access.READ, None),
     "api:rows": (Access.READ, None),
@@ -96,12 +109,35 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
 }
 
 
+# What a token must have for what a request needs. Nothing follows from another: a program that
+# writes rows need not read any.
+SCOPES: dict[Access, Scope] = {
+    Access.READ: Scope.READ,
+    Access.LOGIN: Scope.READ,
+    Access.INGEST: Scope.INGEST,
+    Access.CERTIFY: Scope.CERTIFY,
+}
+
+
 def allows(user: User | AnonymousUser, access: Access) -> bool:
     if access == Access.OPEN:
         return True
     if access == Access.READ:
         return settings.HCM_ANONYMOUS_READ or user.is_authenticated
+    if access == Access.LOGIN:
+        return user.is_authenticated
     return may_certify(user)
+
+
+def scopes_of(user: User) -> list[Scope]:
+    """Return what a token of an account may be made for."""
+    return [Scope.READ, Scope.INGEST, Scope.CERTIFY] if may_certify(user) else [Scope.READ]
+
+
+def token_of(request: HttpRequest) -> ApiToken | None:
+    """Return the token that a request has brought and that was found good."""
+    token: ApiToken | None = getattr(request, "token", None)
+    return token
 
 
 def instruments_of(request: HttpRequest) -> frozenset[str] | None:
@@ -109,9 +145,32 @@ def instruments_of(request: HttpRequest) -> frozenset[str] | None:
 
     Only a token narrows it: `request.token` is set where a request brought one.
     """
-    token = getattr(request, "token", None)
+    token = token_of(request)
     names: frozenset[str] = frozenset(token.instruments) if token is not None else frozenset()
     return names or None
+
+
+def name_of(request: HttpRequest) -> str | None:
+    """Return the name of the URL a request is for; None where there is none."""
+    try:
+        return resolve(request.path_info).view_name
+    except Resolver404:
+        return None
+
+
+def is_machine_door(name: str) -> bool:
+    """Whether programs come in at a URL of this name: only there a token counts."""
+    return name.startswith(("api:", "tap:")) or name == "qc1-cgi"
+
+
+def secret_of(request: HttpRequest) -> str | None:
+    """Return the secret of a token a request brings, good or not; None when it brings none.
+
+    Other words than Bearer and Token are not ours: a proxy that asks for a password of its own
+    passes it on.
+    """
+    word, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if word.lower() in {"bearer", "token"} else None
 
 
 def has_metrics_token(request: HttpRequest) -> bool:
@@ -133,48 +192,109 @@ class AccessMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        try:
-            name = resolve(request.path_info).view_name
-        except Resolver404:
+        _bring(request, None)
+        name = name_of(request)
+        if name is None:
             return self.get_response(request)
-        refusal = self._refuse(request, name)
-        return refusal or self.get_response(request)
-
-    def _refuse(self, request: HttpRequest, name: str) -> HttpResponse | None:
-        reading, acting = TABLE.get(name, (None, None))
-        is_reading = request.method in {"GET", "HEAD", "OPTIONS"}
-        needed = reading if is_reading else acting if request.method == "POST" else None
-        if needed is None:
-            return self._wrong_method(request, reading, acting)
-        if allows(request.user, needed) or (name == "metrics" and has_metrics_token(request)):
-            return None
-        if not request.user.is_authenticated:
-            return self._ask_to_log_in(request, needed)
-        return respond(
-            request,
-            Problem(403, "Not yours to do", f"This needs {needed}.", hint="Ask a QC scientist."),
-        )
-
-    @staticmethod
-    def _wrong_method(
-        request: HttpRequest, reading: Access | None, acting: Access | None
-    ) -> HttpResponse:
-        known = [*(["GET", "HEAD", "OPTIONS"] if reading else []), *(["POST"] if acting else [])]
-        if not known:
-            return respond(request, Problem(403, "Closed", "Nobody may use this address."))
-        response = respond(
-            request,
-            Problem(405, "Method not allowed", f"{request.method} does nothing here.",
-                    hint=f"Known here: {', '.join(known)}."),
-        )  # fmt: skip
-        response["Allow"] = ", ".join(known)
+        if not is_machine_door(name):
+            return _refuse(request, name) or self.get_response(request)
+        refusal = _take_token(request) or _refuse(request, name)
+        response = refusal or self.get_response(request)
+        patch_vary_headers(response, ["Authorization"])
+        if response.status_code == 401 and "WWW-Authenticate" not in response:
+            response["WWW-Authenticate"] = CHALLENGE
         return response
 
-    @staticmethod
-    def _ask_to_log_in(request: HttpRequest, needed: Access) -> HttpResponse:
-        if request.path_info.startswith(("/api/", "/metrics")) or request.headers.get("HX-Request"):
-            return respond(
-                request,
-                Problem(401, "Log in first", f"This needs {needed}.", hint="Log in at /login/."),
-            )
-        return redirect_to_login(request.get_full_path())
+
+def _take_token(request: HttpRequest) -> HttpResponse | None:
+    """Let a request act for the account of its token; one that is no good is refused.
+
+    It never goes on as somebody without a token: a program would read less than it should, and
+    nobody would notice.
+    """
+    secret = secret_of(request)
+    if secret is None:
+        return None
+    at = timezone.now()
+    try:
+        token = find_token(secret, at)
+    except RefusedTokenError as error:
+        response = as_json(
+            Problem(401, error.title, str(error), where="Authorization", hint=MAKE_ONE)
+        )
+        response["WWW-Authenticate"] = f'{CHALLENGE}, error="invalid_token"'
+        return response
+    note_use(token, address_of(request), at)
+    _bring(request, token)
+    return None
+
+
+def _bring(request: HttpRequest, token: ApiToken | None) -> None:
+    request.token = token  # type: ignore[attr-defined]
+    if token is not None and token.user is not None:
+        request.user = token.user
+
+
+def _refuse(request: HttpRequest, name: str) -> HttpResponse | None:
+    reading, acting = TABLE.get(name, (None, None))
+    is_reading = request.method in {"GET", "HEAD", "OPTIONS"}
+    needed = reading if is_reading else acting if request.method == "POST" else None
+    if needed is None:
+        return _wrong_method(request, name, reading, acting)
+    if (token := token_of(request)) and (lacking := _lacking(token, needed)):
+        return lacking
+    if allows(request.user, needed) or (name == "metrics" and has_metrics_token(request)):
+        return None
+    if not request.user.is_authenticated:
+        return _ask_to_log_in(request, name, needed)
+    return _answer(
+        request, name,
+        Problem(403, "Not yours to do", f"This needs {needed}.", hint="Ask a QC scientist."),
+    )  # fmt: skip
+
+
+def _lacking(token: ApiToken, needed: Access) -> HttpResponse | None:
+    """Refuse a token without the scope that is needed; what its account may do comes after."""
+    scope = SCOPES.get(needed)
+    if scope is None or token.may(scope):
+        return None
+    response = as_json(
+        Problem(
+            403, "Scope is missing", f"This needs the scope {scope}; the token {token} has "
+            f"{', '.join(token.scopes)}.", where="Authorization",
+            hint=f"Make a token with {scope} at /tokens/.",
+        )
+    )  # fmt: skip
+    response["WWW-Authenticate"] = f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'
+    return response
+
+
+def _wrong_method(
+    request: HttpRequest, name: str, reading: Access | None, acting: Access | None
+) -> HttpResponse:
+    known = [*(["GET", "HEAD", "OPTIONS"] if reading else []), *(["POST"] if acting else [])]
+    if not known:
+        return _answer(request, name, Problem(403, "Closed", "Nobody may use this address."))
+    response = _answer(
+        request, name,
+        Problem(405, "Method not allowed", f"{request.method} does nothing here.",
+                hint=f"Known here: {', '.join(known)}."),
+    )  # fmt: skip
+    response["Allow"] = ", ".join(known)
+    return response
+
+
+def _ask_to_log_in(request: HttpRequest, name: str, needed: Access) -> HttpResponse:
+    if is_machine_door(name):
+        hint = f"Log in at /login/, or bring a token. {MAKE_ONE}"
+        return as_json(Problem(401, "Log in first", f"This needs {needed}.", hint=hint))
+    if name == "metrics" or request.headers.get("HX-Request"):
+        return respond(
+            request,
+            Problem(401, "Log in first", f"This needs {needed}.", hint="Log in at /login/."),
+        )
+    return redirect_to_login(request.get_full_path())
+
+
+def _answer(request: HttpRequest, name: str, problem: Problem) -> HttpResponse:
+    return as_json(problem) if is_machine_door(name) else respond(request, problem)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+import limits
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = {"1", "true", "yes", "on"}
@@ -40,6 +41,22 @@ def number(name: str, default: float, *, low: float, high: float) -> float:
         raise ImproperlyConfigured(f"{name}={value!r}: expected a number.") from error
     if not low <= parsed <= high:
         raise ImproperlyConfigured(f"{name}={value!r}: expected {low:g} to {high:g}.")
+    return parsed
+
+
+def rate(name: str, default: str) -> limits.RateLimitItem | None:
+    """Return how many requests in how long are allowed; empty is None, as many as there are."""
+    value = os.environ.get(name, default).strip()
+    if not value:
+        return None
+    try:
+        (parsed,) = limits.parse_many(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}={value!r}: expected a rate, 600/minute, or nothing for no limit."
+        ) from error
+    if not parsed.amount:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected at least one in some time.")
     return parsed
 
 

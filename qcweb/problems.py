@@ -42,11 +42,15 @@ def wants_json(request: HttpRequest) -> bool:
     return "application/json" in request.headers.get("Accept", "")
 
 
+def as_json(problem: Problem) -> HttpResponse:
+    return JsonResponse(
+        problem.as_dict(), status=problem.status, content_type="application/problem+json"
+    )
+
+
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
     if wants_json(request):
-        return JsonResponse(
-            problem.as_dict(), status=problem.status, content_type="application/problem+json"
-        )
+        return as_json(problem)
     return render(request, "problem.html", {"problem": problem}, status=problem.status)
 
 

@@ -47,6 +47,13 @@ HCM_LARGE_MB = env.number("HCM_LARGE_MB", 4000, low=64, high=1_000_000)
 # What a program that reads /metrics sends as its bearer token; empty: only people with a login.
 HCM_METRICS_TOKEN = env.text("HCM_METRICS_TOKEN")
 
+# How many requests programs may make: those with the same token or login, those from the same
+# address without either. Empty: as many as they want.
+HCM_RATE_TOKEN = env.rate("HCM_RATE_TOKEN", "600/minute")
+HCM_RATE_ADDRESS = env.rate("HCM_RATE_ADDRESS", "300/minute")
+# How many proxies of ours stand in front: so many entries of X-Forwarded-For are believed.
+HCM_PROXIES = int(env.number("HCM_PROXIES", 0, low=0, high=10))
+
 SECRET_KEY = env.secret("HCM_SECRET_KEY", HCM_DATA_DIR / "secret_key")
 DEBUG = env.flag("HCM_DEBUG")
 ALLOWED_HOSTS = env.words("HCM_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -66,6 +73,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "pipelines",
     "trending",
+    "qcweb.people",
     "qcweb.certification",
     "qcweb",
 ]
@@ -82,6 +90,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "qcweb.rates.RateMiddleware",
     "qcweb.access.AccessMiddleware",
 ]
 
@@ -165,7 +174,10 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "qcweb.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": [],  # qcweb.access decides for pages and API alike
     "DEFAULT_SCHEMA_CLASS": "qcweb.api.schema.HouseSchema",
     "EXCEPTION_HANDLER": "qcweb.api.errors.as_problem",

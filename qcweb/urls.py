@@ -24,6 +24,7 @@ from qcweb.web.views import (
     sanity,
     search,
     tables,
+    tokens,
     values,
     work,
 )
@@ -103,6 +104,8 @@ urlpatterns = [
     path("rules/<int:pk>/change/", rules.change, name="rule-change"),
     path("rules/new/<str:table>/<str:parameter>/", rules.new, name="rule-new"),
     path("series/<int:pk>/figure/", values.figure, name="series-figure"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/<int:pk>/revoke/", tokens.revoke_token, name="token-revoke"),
     path("api/v1/", include("qcweb.api.urls")),
 ]
 

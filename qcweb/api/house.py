@@ -5,13 +5,13 @@ from typing import Any
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
-from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
-class FormatNegotiation(BaseContentNegotiation):
+class FormatNegotiation(DefaultContentNegotiation):
     """The address alone says the format, with ?format=: the same link gives everybody the same."""
 
     def select_renderer(

@@ -12,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from qcweb.access import instruments_of
 from qcweb.certification.services import decisions_on_runs
 from qcweb.problems import Problem, ProblemError
 from trending.exports import FORMATS, Batches, Format, Head
@@ -115,7 +116,18 @@ def find_table(request: Request, name: str) -> QC1Table:
             Problem(404, "Unknown table", f"There is no QC1 table {name!r}.",
                     where="table", hint=f"Known are {known}.")
         )  # fmt: skip
+    check_instrument(request, found.instrument.name)
     return found
+
+
+def check_instrument(request: Request, name: str) -> None:
+    """Refuse an instrument that the request's token is not for."""
+    seen = instruments_of(request._request)
+    if seen is not None and name not in seen:
+        raise ProblemError(
+            Problem(403, "Not for this token", f"This token is for {', '.join(sorted(seen))}.",
+                    where="Authorization", hint=f"Use one that is for {name} too.")
+        )  # fmt: skip
 
 
 def etag(request: Request, question: RowQuestion) -> str:

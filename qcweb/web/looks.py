@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.models import AssociationBlock, Completeness, NextStep, ProcessStatus
 from qcweb.certification.models import Certification, Decision
+from qcweb.people.models import ApiToken, TokenState
 from trending.models import BlockScore
 
 
@@ -41,6 +42,12 @@ REVIEW = Look("open", "open", "review", "Waits for a person")
 NOTHING_YET = Look("plain", "", "–", "Nothing to certify yet")
 NOT_SCORED = Look("grey", "grey", "not scored")
 NO_DATA = Look("nodata", "nodata", "no data")
+TOKENS: dict[str, Look] = {
+    TokenState.ACTIVE: Look("ok", "ok", "active", "Whoever brings it is let in"),
+    TokenState.EXPIRED: Look("stale", "stale", "expired", "Its time is over"),
+    TokenState.REVOKED: Look("rejected", "rejected", "revoked", "Taken back by a person"),
+}
+CLOSED = Look("blocked", "blocked", "account closed", "Its account is closed or deleted")
 OK = Look("ok", "ok", "OK")
 NOK = Look("nok", "nok", "NOK")
 
@@ -97,3 +104,9 @@ def certification(entry: Certification | None, *, needs_person: bool) -> Look:
     if entry is not None:
         return DECISIONS[entry.decision]
     return REVIEW if needs_person else NOTHING_YET
+
+
+def token(found: ApiToken, at: dt.datetime) -> Look:
+    state = found.state(at)
+    is_closed = found.user is None or not found.user.is_active
+    return CLOSED if is_closed and state == TokenState.ACTIVE else TOKENS[state]

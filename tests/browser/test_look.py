@@ -30,6 +30,7 @@ PAGES = {
     "new rule": "/rules/new/ccdcam_bias/struct_x/",
     "events": "/events/",
     "sanity": "/sanity/?instrument=CCDCAM",
+    "tokens": "/tokens/",
     "reports": "/reports/",
     "raw frames": "/frames/",
     "no raw frames": "/frames/?q=nothing",

@@ -313,3 +313,31 @@ def test_a_zoom_survives_a_change_of_theme(visit):
         page.get_by_role("button", name="Change the theme").click()
     assert chart.evaluate("(el) => el._fullLayout.plot_bgcolor") != colour
     assert chart.evaluate("(el) => el._fullLayout.yaxis.range") == zoomed
+
+
+def test_a_token_is_made_copied_used_and_taken_back(visit, observatory):
+    quinn = visit()
+    quinn.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = quinn.open("/login/?next=/tokens/")
+    quinn.log_in("quinn", "quinn-certifies")
+    page.get_by_label("What is it for?").fill("dashboard")
+    page.get_by_role("checkbox", name="CCDCAM").check()
+    page.get_by_role("button", name="Make a token").click()
+    secret = page.locator("#secret").inner_text()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("() => navigator.clipboard.readText()") == secret
+    assert secret not in page.url
+
+    ask = visit().context.request
+    sent = {"Authorization": f"Bearer {secret}"}
+    address = f"{observatory.base}/api/v1/qc1/tables/"
+    assert ask.get(address, headers=sent).status == 200
+    quinn.open("/tokens/")
+    row = page.get_by_role("row").filter(has_text="dashboard")
+    expect(row).to_contain_text("from 127.0.0.1")
+    row.get_by_role("button", name="Revoke").click()
+    expect(row).to_contain_text("revoked")
+    refused = ask.get(address, headers=sent)
+    assert refused.status == 401
+    assert "by quinn" in refused.json()["detail"]

@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from pipelines.models import Product
 from pipelines.services.previews import make_previews
-from qcweb.access import TABLE
+from qcweb.access import TABLE, is_machine_door
+from tests.qcweb.tokens import bearer, expired, made
 from trending.models import QualityEvent, Score
 
 # What GET and POST answer: to a QC scientist, staff, an account without a role, and anybody.
@@ -65,6 +66,8 @@ EXPECTED = {
     "value-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
     "value-undo": ((405, 404), (405, 403), (405, 403), (405, 302)),
     "series-figure": READ,
+    "tokens": ((200, 400), (200, 400), (200, 400), (302, 302)),
+    "token-revoke": ((405, 404), (405, 404), (405, 404), (405, 302)),
     "rules": READ,
     "rule": READ,
     "rule-change": ((405, 400), (405, 403), (405, 403), (405, 302)),
@@ -82,6 +85,20 @@ EXPECTED = {
     # Without a form: to the list of tables, and nothing to answer.
     "qc1-cgi": ((302, 400), (302, 400), (302, 400), (401, 401)),
     "api:schema": API,
+}
+
+# What GET and POST answer at the doors for programs to a token: of Quinn, to read, to write rows, to
+# certify; of Vera, with all three scopes; of Quinn for another instrument; one that has expired.
+TOKENS = ("read", "ingest", "certify", "vera", "other", "expired")
+READ_BY_TOKEN = ((200, 405), (403, 405), (403, 405), (200, 405), (200, 405), (401, 401))
+READ_OF_INSTRUMENT = ((200, 405), (403, 405), (403, 405), (200, 405), (403, 405), (401, 401))
+EXPECTED_OF_TOKENS = {
+    "api:root": READ_BY_TOKEN,
+    "api:tables": READ_BY_TOKEN,
+    "api:rows": READ_OF_INSTRUMENT,
+    "api:trend": READ_OF_INSTRUMENT,
+    "qc1-cgi": ((302, 400), (403, 403), (403, 403), (302, 400), (302, 400), (401, 401)),
+    "api:schema": READ_BY_TOKEN,
 }
 
 
@@ -149,6 +166,7 @@ def arguments(night):
         "report": ["CCDCAM", "bias_level"],
         "report-figure": ["CCDCAM", "bias_level", 1],
         "table": ["ccdcam_bias"],
+        "token-revoke": [0],
         "api:rows": ["ccdcam_bias"],
         "api:trend": ["ccdcam_bias", "ron_raw"],
     }
@@ -173,6 +191,35 @@ def test_everybody_gets_what_the_table_says(client, night, quinn, vera, stan):
                     answer.close()
                 if answer.status_code != status:
                     wrong.append((str(who), method, name, answer.status_code, status))
+    assert wrong == []
+
+
+def test_every_door_for_programs_has_its_line_for_tokens():
+    assert {name for name in TABLE if is_machine_door(name)} == set(EXPECTED_OF_TOKENS)
+
+
+@pytest.fixture
+def secrets(quinn, vera, instruments):
+    return {
+        **{scope: made(quinn, scope)[1] for scope in ("read", "ingest", "certify")},
+        "vera": made(vera, "read", "ingest", "certify")[1],
+        "other": made(quinn, "read", "ingest", "certify", instruments=["UVES"])[1],
+        "expired": expired(quinn, "read", "ingest", "certify")[1],
+    }
+
+
+def test_every_token_gets_what_the_table_says(client, night, secrets):
+    given = arguments(night)
+    wrong = []
+    for name, columns in EXPECTED_OF_TOKENS.items():
+        url = reverse(name, args=given.get(name, []))
+        for token, statuses in zip(TOKENS, columns, strict=True):
+            for method, status in zip(("get", "post"), statuses, strict=True):
+                answer = getattr(client, method)(url, headers=bearer(secrets[token]))
+                if answer.streaming:
+                    answer.close()
+                if answer.status_code != status:
+                    wrong.append((token, method, name, answer.status_code, status))
     assert wrong == []
 
 

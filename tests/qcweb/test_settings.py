@@ -66,6 +66,31 @@ def test_any_other_number_is_refused(given, value, words):
 
 
 @pytest.mark.parametrize(
+    ("value", "amount", "seconds"),
+    [(None, 600, 60), ("20/minute", 20, 60), (" 5 per 2 hours ", 5, 7200), ("1/second", 1, 1)],
+)
+def test_a_rate_is_so_many_in_some_time(given, value, amount, seconds):
+    given(value)
+    rate = env.rate("X", "600/minute")
+    assert (rate.amount, rate.get_expiry()) == (amount, seconds)
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_no_rate_is_no_limit(given, value):
+    given(value)
+    assert env.rate("X", "600/minute") is None
+
+
+@pytest.mark.parametrize(
+    "value", ["600", "many", "0/minute", "600/min", "-1/minute", "1/second;9/hour", "1.5/second"]
+)
+def test_any_other_rate_is_refused(given, value):
+    given(value)
+    with pytest.raises(ImproperlyConfigured, match=f"X='{value}': expected"):
+        env.rate("X", "600/minute")
+
+
+@pytest.mark.parametrize(
     ("value", "result"),
     [(None, ["a"]), ("", []), ("b", ["b"]), (" b , c,, ", ["b", "c"])],
 )
@@ -179,6 +204,9 @@ def test_a_site_without_https_is_warned(tmp_path):
     ("name", "value", "words"),
     [
         ("HCM_LEASE_S", "0", "HCM_LEASE_S='0': expected 2 to 3600."),
+        ("HCM_RATE_TOKEN", "often", "HCM_RATE_TOKEN='often': expected a rate, 600/minute"),
+        ("HCM_RATE_ADDRESS", "0/hour", "HCM_RATE_ADDRESS='0/hour': expected at least one"),
+        ("HCM_PROXIES", "-1", "HCM_PROXIES='-1': expected 0 to 10."),
         ("HCM_DEBUG", "maybe", "HCM_DEBUG='maybe': expected 1 or 0"),
         ("HCM_MAX_ATTEMPTS", "many", "HCM_MAX_ATTEMPTS='many': expected a number."),
         ("DATABASE_URL", "mysql://h/x", "expected postgres://"),

@@ -67,3 +67,14 @@ def test_the_parameters_of_the_rows_are_those_the_view_takes(schema):
     assert all(one["description"] for one in operation["parameters"] if one["in"] == "query")
     kinds = {one.media_type.partition(";")[0] for one in FORMATS.values()}
     assert set(operation["responses"]["200"]["content"]) == {"application/json", *kinds}
+
+
+def test_a_token_or_a_login_opens_every_operation(schema):
+    schemes = schema["components"]["securitySchemes"]
+    assert schemes["token"] | {"description": ""} == {
+        "type": "http", "scheme": "bearer", "bearerFormat": "hcm_…", "description": "",
+    }  # fmt: skip
+    assert schemes["cookieAuth"] == {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+    for path, operation in operations(schema):
+        assert {"token": []} in operation["security"], path
+        assert {"cookieAuth": []} in operation["security"], path

@@ -54,6 +54,7 @@ PAGES = {
     "rule-new": "/rules/new/ccdcam_bias/struct_x/",
     "events": "/events/",
     "sanity": "/sanity/?instrument=CCDCAM",
+    "tokens": "/tokens/",
     "patterns": "/patterns/",
     "login": "/login/",
     "health": "/health/",
