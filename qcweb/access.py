@@ -105,6 +105,14 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "api:rows": (Access.READ, None),
     "api:trend": (Access.READ, None),
     "qc1-cgi": (Access.READ, Access.READ),
+    "tap:page": (Access.READ, None),
+    "tap:sync": (Access.READ, Access.READ),
+    "tap:async": (Access.READ, Access.READ),
+    "tap:job": (Access.READ, Access.READ),
+    "tap:tables": (Access.READ, None),
+    "tap:table": (Access.READ, None),
+    "tap:capabilities": (Access.READ, None),
+    "tap:availability": (Access.READ, None),
     "api:schema": (Access.READ, None),
 }
 

@@ -107,6 +107,7 @@ urlpatterns = [
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:pk>/revoke/", tokens.revoke_token, name="token-revoke"),
     path("api/v1/", include("qcweb.api.urls")),
+    path("tap/", include("qcweb.api.tap_urls")),
 ]
 
 

@@ -84,6 +84,15 @@ EXPECTED = {
     "api:trend": API,
     # Without a form: to the list of tables, and nothing to answer.
     "qc1-cgi": ((302, 400), (302, 400), (302, 400), (401, 401)),
+    "tap:page": API,
+    # Without a query; queries that are answered later are not offered.
+    "tap:sync": ((400, 400), (400, 400), (400, 400), (401, 401)),
+    "tap:async": ((404, 404), (404, 404), (404, 404), (401, 401)),
+    "tap:job": ((404, 404), (404, 404), (404, 404), (401, 401)),
+    "tap:tables": API,
+    "tap:table": API,
+    "tap:capabilities": API,
+    "tap:availability": API,
     "api:schema": API,
 }
 
@@ -98,6 +107,15 @@ EXPECTED_OF_TOKENS = {
     "api:rows": READ_OF_INSTRUMENT,
     "api:trend": READ_OF_INSTRUMENT,
     "qc1-cgi": ((302, 400), (403, 403), (403, 403), (302, 400), (302, 400), (401, 401)),
+    "tap:page": READ_BY_TOKEN,
+    "tap:sync": ((400, 400), (403, 403), (403, 403), (400, 400), (400, 400), (401, 401)),
+    "tap:async": ((404, 404), (403, 403), (403, 403), (404, 404), (404, 404), (401, 401)),
+    "tap:job": ((404, 404), (403, 403), (403, 403), (404, 404), (404, 404), (401, 401)),
+    "tap:tables": READ_BY_TOKEN,
+    # A token for another instrument does not see that there is such a table.
+    "tap:table": ((200, 405), (403, 405), (403, 405), (200, 405), (404, 405), (401, 401)),
+    "tap:capabilities": READ_BY_TOKEN,
+    "tap:availability": READ_BY_TOKEN,
     "api:schema": READ_BY_TOKEN,
 }
 
@@ -169,6 +187,8 @@ def arguments(night):
         "token-revoke": [0],
         "api:rows": ["ccdcam_bias"],
         "api:trend": ["ccdcam_bias", "ron_raw"],
+        "tap:job": ["17/phase"],
+        "tap:table": ["qc1.ccdcam_bias"],
     }
 
 

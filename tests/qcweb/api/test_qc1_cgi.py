@@ -94,7 +94,7 @@ def test_a_filter_left_at_any_is_none(reader, night, value):
 
 
 def test_filters_of_numbers_compare_numbers(reader, night):
-    frames = QC1Value.objects.filter(series__parameter__name="n_frames").first().value
+    frames = QC1Value.objects.filter(series__parameter__name="n_frames").first().value or 0.0
     for written, n in ((f"{frames:.0f}", 1), (f"{frames:.3f}", 1), (f"{frames + 1:.0f}", 0)):
         form = {**FORM, "filter_n_frames": written}
         assert len(as_scripts_read(text(reader.get(CGI, form)))) == n
