@@ -15,6 +15,8 @@ from qcweb.management.servers import free_port, postgresql, wait_for_postgresql
 
 # So many values stand in the large database; BENCH_ROWS makes it smaller.
 VALUES = int(os.environ.get("BENCH_ROWS", "24000000"))
+# Of a full run; a smaller BENCH_ROWS makes all of it smaller.
+SHARE = min(1.0, VALUES / 24_000_000)
 _kept = contextlib.ExitStack()
 
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from qcweb.management.bench import (
     GROUPS,
     api_parts,
+    api_site,
     find,
     processing_recipes,
     processing_system,
@@ -68,4 +69,5 @@ class Command(BaseCommand):
                 record(figure, log)
         finally:
             processing_system.close_all()
+            api_site.close()
             qc1_site.close()
