@@ -203,7 +203,11 @@ def _integer(text: str) -> int:
 
 def _instant(text: str) -> dt.datetime:
     found = dt.datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    try:
+        return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    except OverflowError as error:
+        # Of a zone that leads out of the calendar.
+        raise ValueError(text) from error
 
 
 def _score(text: str) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Length
 
@@ -26,6 +27,8 @@ ROW_FIELDS = {
     "pipeline": "pipeline_version", "origin": "origin", "simulated": "is_simulated",
     "recorded_at": "recorded_at", "block": "attempt__block__ab_name",
 }  # fmt: skip
+# Keys of rows that are read at once.
+PART = 100_000
 # What can be asked of a row's scores taken together.
 SCORES = ("OK", "NOK", "grey")
 # What an order can be by: a number, a text, a date or an instant; None comes last.
@@ -149,10 +152,27 @@ class Selection:
     # ---- what is asked of all of it
 
     def ids(self) -> Array:
-        """Return the keys of the rows in their order."""
-        query, given = self.ordered().values_list("pk").query.sql_with_params()
-        found: Array = fetch_arrays(query, given, {"pk": ">i8"})["pk"]
-        return found
+        """Return the keys of the rows in their order; in that of time a part after the other.
+
+        One answer with all of them would take some times the memory of the keys themselves.
+        """
+        if self.order_by is not None:
+            return self._ids(self.ordered())["pk"]
+        parts: list[Array] = []
+        after: Place | None = None
+        while True:
+            found = self._ids(self.ordered(after)[:PART])
+            parts.append(found["pk"])
+            if len(found["pk"]) < PART:
+                return np.concatenate(parts)
+            after = Place(float(found["order_value"][-1]), int(found["pk"][-1]))
+
+    def _ids(self, rows: QuerySet[Any]) -> dict[str, Array]:
+        kinds = {"pk": ">i8"}
+        if self.order_by is None:
+            kinds["order_value"] = ">f8"
+        query, given = rows.values_list(*kinds).query.sql_with_params()
+        return fetch_arrays(query, given, kinds)
 
     def page(self, after: Place | None, limit: int) -> tuple[list[int], Place | None]:
         """Return the keys of a page, and the place behind which the next one begins."""

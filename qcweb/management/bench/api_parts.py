@@ -13,7 +13,7 @@ PARAMETERS, DETECTORS, MODES = 7, 4, 2
 _ROWS, _VALUES = QC1Row._meta.db_table, QC1Value._meta.db_table
 
 
-def _fill(n_rows: str) -> str:
+def _fill(n_rows: str, n_parameters: str = str(PARAMETERS)) -> str:
     """Write rows in the order of time, 2 % of the values outside their limits."""
     if QC1Row.objects.exists():
         return "filled"
@@ -22,7 +22,7 @@ def _fill(n_rows: str) -> str:
     parameters = list(QC1Parameter.objects.filter(table=table, role="").order_by("order"))
     Series.objects.bulk_create(
         Series(parameter=parameter, setup_id=setup, detector=f"CHIP{n}")
-        for parameter in parameters[:PARAMETERS]
+        for parameter in parameters[: int(n_parameters)]
         for setup in setups
         for n in range(DETECTORS)
     )

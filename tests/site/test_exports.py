@@ -1,0 +1,102 @@
+"""A million rows leave a site's server in every form, and its memory does not grow with them."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from astropy.io import fits
+from astropy.io.votable import parse_single_table
+
+from qcweb.management.bench.api_site import peak_mb
+from qcweb.management.servers import Service
+from qcweb.supervisor import web_command
+from tests.site.services import ROOT, Site, free_port, postgresql, wait_for_port
+from trending.exports import FORMATS
+
+ROWS, TENTH = 1_000_000, 100_000
+COLUMNS = "mjd_obs,date_obs,night,detector,mode,p0,p1"
+ROWS_ADDRESS = "/api/v1/qc1/tables/bench_bias/rows/?columns="
+# Four detectors an exposure, one every 0.017 days from MJD 50000 on.
+TENTH_END = 50000 + TENTH / 4 * 0.017 - 0.01
+PIECE = 1 << 18
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports")
+    with postgresql() as url:
+        site = Site(folder / "site", {"DATABASE_URL": url, "HCM_ANONYMOUS_READ": "1",
+                                      "HCM_RATE_ADDRESS": ""})  # fmt: skip
+        site.data_dir.mkdir()
+        site.run("migrate", "-v", "0")
+        site.run("bench", "--part", f"api-fill {ROWS} 2")
+        port = free_port()
+        service = Service("web", web_command(f"127.0.0.1:{port}"), folder,
+                          site.env | {"PYTHONPATH": str(ROOT)})  # fmt: skip
+        service.start()
+        try:
+            assert service.process is not None
+            wait_for_port(port, service.process)
+            yield f"http://127.0.0.1:{port}{ROWS_ADDRESS}", service
+        finally:
+            service.end()
+
+
+def fetch(address: str, path: Path | None = None) -> int:
+    """Read an answer a piece at a time, into a file or to nowhere."""
+    size = 0
+    with urlopen(address, timeout=600) as answer, (path or Path("/dev/null")).open("wb") as file:
+        while piece := answer.read(PIECE):
+            size += len(piece)
+            file.write(piece)
+    return size
+
+
+def pages(address: str, n_pages: int) -> list[dict[str, Any]]:
+    """Read pages of JSON one behind the other."""
+    base, rows = address.partition("/api/")[0], []
+    for _ in range(n_pages):
+        with urlopen(address, timeout=600) as answer:
+            page = json.load(answer)
+        rows += page["rows"]
+        if page["next"] is None:
+            break
+        address = base + page["next"]
+    return rows
+
+
+@pytest.mark.needs("initdb")
+@pytest.mark.xdist_group("postgresql")
+def test_a_million_rows_take_no_more_memory_than_a_tenth_of_them(served):
+    address, service = f"{served[0]}{COLUMNS}", served[1]
+    tenth = f"&to={TENTH_END}"
+    sizes = {form: fetch(f"{address}&format={form}{tenth}") for form in FORMATS}
+    assert len(pages(f"{address}&limit=10000{tenth}", 20)) == TENTH
+    first = peak_mb(service)
+    for form in FORMATS:
+        size = fetch(f"{address}&format={form}")
+        assert size > 8 * sizes[form]
+        assert peak_mb(service) < 1.2 * first, form
+    seen = {(row["mjd_obs"], row["detector"]) for row in pages(f"{address}&limit=10000", 100)}
+    assert len(seen) == ROWS
+    assert peak_mb(service) < 1.2 * first
+
+
+@pytest.mark.needs("initdb")
+@pytest.mark.xdist_group("postgresql")
+def test_every_row_is_in_what_left(served, tmp_path):
+    address, _ = served
+    for form in ("csv", "fits", "votable"):
+        fetch(f"{address}mjd_obs,p0&format={form}", tmp_path / form)
+    with (tmp_path / "csv").open(newline="") as file:
+        rows = [(float(mjd), float(value)) for mjd, value in list(csv.reader(file))[1:]]
+    assert len(rows) == ROWS
+    with fits.open(tmp_path / "fits") as hdus:
+        columns = [hdus[1].data[name].tolist() for name in ("mjd_obs", "p0")]
+    assert list(zip(*columns, strict=True)) == rows
+    table = parse_single_table(io.BytesIO((tmp_path / "votable").read_bytes())).array
+    assert list(zip(table["mjd_obs"].tolist(), table["p0"].tolist(), strict=True)) == rows
