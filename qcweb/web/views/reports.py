@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from pipelines.domain.times import datetime_to_mjd
 from qcweb.problems import Problem, ProblemError
-from qcweb.web import looks
+from qcweb.web import looks, snippets
 from qcweb.web.looks import Look
 from qcweb.web.plots import as_dataset, events_of
+from qcweb.web.snippets import Snippet
 from trending.domain.aggregate import Node, State
 from trending.models import Dataset, Panel, QC1Row, Report, ScoreRule
 from trending.services import figures
@@ -49,6 +50,7 @@ class DatasetView:
     n_outliers: int
     squares: list[str]
     is_simulated: bool
+    snippets: list[Snippet]
 
     @property
     def limits(self) -> tuple[float | None, float | None]:
@@ -134,7 +136,7 @@ def report(request: HttpRequest, instrument: str, name: str) -> HttpResponse:
     )
     newest = next((state.values for state in states if state.report == found), [])
     panels = [
-        _panel_view(n, panel, newest, _since(chosen, at), at)
+        _panel_view(request, n, panel, newest, _since(chosen, at), at)
         for n, panel in enumerate(found.panels.all(), 1)
     ]
     tabs = [(state.report, _state_look(state, at)) for state in states]
@@ -174,18 +176,23 @@ def _worst(found: list[Look]) -> Look:
 
 
 def _panel_view(
+    request: HttpRequest,
     number: int,
     panel: Panel,
     newest: Sequence[LastValue],
     since: float | None,
     at: dt.datetime,
 ) -> PanelView:
-    datasets = [_dataset_view(one, newest, since, at) for one in panel.datasets.all()]
+    datasets = [_dataset_view(request, one, newest, since, at) for one in panel.datasets.all()]
     return PanelView(number, panel, _worst([one.look for one in datasets]), datasets)
 
 
 def _dataset_view(
-    dataset: Dataset, newest: Sequence[LastValue], since: float | None, at: dt.datetime
+    request: HttpRequest,
+    dataset: Dataset,
+    newest: Sequence[LastValue],
+    since: float | None,
+    at: dt.datetime,
 ) -> DatasetView:
     series = find_series(dataset)
     points = load_points(series, since)
@@ -203,6 +210,7 @@ def _dataset_view(
         n_outliers=int(np.count_nonzero(points.result == 1)),
         squares=squares,
         is_simulated=points.is_simulated,
+        snippets=snippets.of_dataset(request, dataset, "" if since is None else f"{since:.5f}"),
     )
 
 
