@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from pipelines.domain.times import mjd_to_datetime
-from qcweb.web.looks import Look
+from qcweb.looks import Look
 
 register = template.Library()
 

@@ -11,9 +11,9 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from pipelines.domain.times import datetime_to_mjd
+from qcweb import looks
+from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
-from qcweb.web import looks
-from qcweb.web.looks import Look
 from qcweb.web.plots import as_dataset, events_of
 from trending.domain.aggregate import Node, State
 from trending.models import Dataset, Panel, QC1Row, Report, ScoreRule
