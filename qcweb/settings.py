@@ -177,11 +177,19 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Health Check Monitor",
-    "DESCRIPTION": "QC1 tables of calibration quality control.",
+    "DESCRIPTION": "Calibrations of an observatory, their QC1 values, scores and certification.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SORT_OPERATION_PARAMETERS": False,  # they stand as they are declared
+    # Where fields of one name have different choices.
+    "ENUM_NAME_OVERRIDES": {
+        "DecisionEnum": "qcweb.certification.models.Decision",
+        "NewDecisionEnum": ["ACCEPTED", "REJECTED", "REOPENED"],
+        "EventKindEnum": "trending.models.EventKind",
+        "ClosingKindEnum": ["CLOSED", "REOPENED"],
+    },
 }
 
 # Celery. The database is the truth, the broker only carries ids.

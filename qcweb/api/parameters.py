@@ -57,11 +57,11 @@ def _iso(name: str, text: str, hint: str, *, is_end: bool) -> float:
     return datetime_to_mjd(instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC))
 
 
-def limit(query: QueryDict) -> int:
-    text = query.get("limit", str(MAX_LIMIT))
+def limit(query: QueryDict, default: int = MAX_LIMIT, most: int = MAX_LIMIT) -> int:
+    text = query.get("limit", str(default))
     is_short_number = text.isascii() and text.isdigit() and len(text) < 10
-    if not is_short_number or not 1 <= int(text) <= MAX_LIMIT:
-        raise bad("limit", f"limit={text!r}.", f"Give a number from 1 to {MAX_LIMIT}.")
+    if not is_short_number or not 1 <= int(text) <= most:
+        raise bad("limit", f"limit={text!r}.", f"Give a number from 1 to {most}.")
     return int(text)
 
 

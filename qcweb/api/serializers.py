@@ -6,9 +6,17 @@ from rest_framework import serializers
 
 from trending.models import QC1Parameter, QC1Table
 
+from .fields import Address
+
 
 class ColumnSerializer(serializers.ModelSerializer[QC1Parameter]):
+    name = serializers.CharField(help_text="name of the column, and of the parameter")
+    type = serializers.CharField(help_text="float, text or flag")
+    unit = serializers.CharField(help_text="unit of its values, or empty")
+    role = serializers.CharField(help_text="filter: part of the set-up; empty: a value")
     parameter_class = serializers.CharField(help_text="KPI, HC, CAL or ENG")
+    description = serializers.CharField(help_text="what it is")
+    ucd = serializers.CharField(help_text="IVOA's word for it, or empty")
 
     class Meta:
         model = QC1Parameter
@@ -16,32 +24,27 @@ class ColumnSerializer(serializers.ModelSerializer[QC1Parameter]):
 
 
 class TableSerializer(serializers.ModelSerializer[QC1Table]):
-    instrument = serializers.CharField(source="instrument.name")
-    columns = serializers.SerializerMethodField()
+    name = serializers.CharField(help_text="name of the table")
+    title = serializers.CharField(help_text="what it holds, in words")
+    description = serializers.CharField(help_text="what it holds, at length, or empty")
+    instrument = serializers.CharField(source="instrument.name", help_text="of which instrument")
     n_rows = serializers.IntegerField(help_text="current rows")
-    rows = serializers.SerializerMethodField(help_text="address of the rows")
+    rows = Address("api:rows", "name", help_text="address of its rows")
+    address = Address("api:table", "name", help_text="address of this table here")
+    page = Address("table", "name", help_text="address of its page")
+    columns = ColumnSerializer(many=True, source="columns_in_use", help_text="in their order")
 
     class Meta:
         model = QC1Table
-        fields = ["name", "title", "description", "instrument", "n_rows", "rows", "columns"]
-
-    def get_columns(self, table: QC1Table) -> list[dict[str, Any]]:
-        active = [one for one in table.parameters.all() if one.is_active]
-        return [dict(ColumnSerializer(one).data) for one in active]
-
-    def get_rows(self, table: QC1Table) -> str:
-        from django.urls import reverse
-
-        return reverse("api:rows", args=[table.name])
-
-
-class TablesSerializer(serializers.Serializer[Any]):
-    tables = TableSerializer(many=True)
+        fields = [
+            "name", "title", "description", "instrument", "n_rows", "rows", "address", "page",
+            "columns",
+        ]  # fmt: skip
 
 
 class RowsSerializer(serializers.Serializer[Any]):
-    table = serializers.CharField()
-    columns = ColumnSerializer(many=True)
+    table = serializers.CharField(help_text="name of the table")
+    columns = ColumnSerializer(many=True, help_text="in the order of a row")
     rows = serializers.ListField(
         child=serializers.DictField(),
         help_text="by column name; null where there is no value",
@@ -49,8 +52,3 @@ class RowsSerializer(serializers.Serializer[Any]):
     next = serializers.CharField(
         allow_null=True, help_text="address of the following rows, or null at the end"
     )
-
-
-class RootSerializer(serializers.Serializer[Any]):
-    tables = serializers.CharField()
-    schema = serializers.CharField()

@@ -1,16 +1,21 @@
-"""QC1 tables and their rows."""
+"""Where to start, the rows of QC1 tables, and the schema."""
 
 import csv
 import itertools
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from django.db.models import Count, Q
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,43 +25,34 @@ from trending.services import read_rows
 
 from . import parameters
 from .house import FormatNegotiation, HouseView
-from .serializers import ColumnSerializer, RootSerializer, RowsSerializer, TablesSerializer
+from .pages import COLLECTIONS
+from .serializers import ColumnSerializer, RowsSerializer
 
 FORMATS = ("json", "csv")
 _CSV_PARAMETERS = ("from", "to", "format")  # a CSV is whole, it has no pages
 _ROW_PARAMETERS = (*_CSV_PARAMETERS, "limit", "cursor")
 # A cell that a spreadsheet would take for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+RootSerializer = inline_serializer(
+    "Root",
+    {name: serializers.CharField(help_text=f"address of the {name}") for name in COLLECTIONS},
+)
 
 
 class RootView(HouseView):
-    """Where to start."""
+    """Where to start: the address of each collection, and of the schema."""
 
     @extend_schema(operation_id="root", responses=RootSerializer)
     def get(self, request: Request) -> Response:
-        parameters.check_known(request.GET, ())
-        return Response({"tables": reverse("api:tables"), "schema": reverse("api:schema")})
-
-
-class TablesView(HouseView):
-    """All QC1 tables with their columns, units and descriptions."""
-
-    @extend_schema(operation_id="qc1_tables_list", responses=TablesSerializer)
-    def get(self, request: Request) -> Response:
         parameters.check_known(request.GET, ("format",))
-        parameters.one_of(request.GET, "format", ("json",))
-        tables = (
-            QC1Table.objects.select_related("instrument")
-            .prefetch_related("parameters")
-            .annotate(n_rows=Count("rows", filter=Q(rows__is_current=True)))
-        )
-        return Response(TablesSerializer({"tables": tables}).data)
+        return Response({name: reverse(view) for name, view in COLLECTIONS.items()})
 
 
 class RowsView(HouseView):
     """The rows of a QC1 table in order of time, hidden and rejected ones left out."""
 
     formats: ClassVar[tuple[str, ...]] = FORMATS
+    is_long = True
 
     @extend_schema(
         operation_id="qc1_rows_list",

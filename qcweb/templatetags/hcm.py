@@ -161,6 +161,16 @@ def paragraphs(text: str) -> list[str]:
 
 
 @register.filter
+def first_line(text: str) -> str:
+    r"""Return the first line of a text.
+
+    >>> first_line("A word.\n\nAnd more.")
+    'A word.'
+    """
+    return text.partition("\n")[0]
+
+
+@register.filter
 def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
