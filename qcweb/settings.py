@@ -46,6 +46,8 @@ HCM_LARGE_MB = env.number("HCM_LARGE_MB", 4000, low=64, high=1_000_000)
 
 # What a program that reads /metrics sends as its bearer token; empty: only people with a login.
 HCM_METRICS_TOKEN = env.text("HCM_METRICS_TOKEN")
+# How large a body of rows may be that is sent at once (MB).
+HCM_UPLOAD_MB = env.number("HCM_UPLOAD_MB", 64, low=0.001, high=10_000)
 
 # How many requests programs may make: those with the same token or login, those from the same
 # address without either. Empty: as many as they want.
@@ -189,11 +191,19 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Health Check Monitor",
-    "DESCRIPTION": "QC1 tables of calibration quality control.",
+    "DESCRIPTION": "Calibrations of an observatory, their QC1 values, scores and certification.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SORT_OPERATION_PARAMETERS": False,  # they stand as they are declared
+    # Where fields of one name have different choices.
+    "ENUM_NAME_OVERRIDES": {
+        "DecisionEnum": "qcweb.certification.models.Decision",
+        "NewDecisionEnum": ["ACCEPTED", "REJECTED", "REOPENED"],
+        "EventKindEnum": "trending.models.EventKind",
+        "ClosingKindEnum": ["CLOSED", "REOPENED"],
+    },
 }
 
 # Celery. The database is the truth, the broker only carries ids.

@@ -1,8 +1,9 @@
-"""What every view of the API has: one way to choose a format, one shape of errors, an ETag."""
+"""What every view of the API has: a format, one shape of errors, an ETag, who may see what."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
+from django.http import HttpRequest, QueryDict
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -10,9 +11,18 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from qcweb.access import instruments_of
+from qcweb.problems import Problem, ProblemError, prefers_html
+
+from . import parameters
+from .pages import PageRenderer
+
+# What a page shows of a list, unless it is asked for more: a person reads it.
+PAGE_LIMIT = 20
+
 
 class FormatNegotiation(DefaultContentNegotiation):
-    """The address alone says the format, with ?format=: the same link gives everybody the same."""
+    """`?format=` says the format; without it a person gets a page, and a program the first one."""
 
     def select_renderer(
         self,
@@ -21,16 +31,52 @@ class FormatNegotiation(DefaultContentNegotiation):
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
         known = {one.format: one for one in renderers}
-        chosen = known.get(request.GET.get("format", ""), next(iter(known.values())))
+        wanted = "html" if prefers_html(request) else request.GET.get("format", "")
+        chosen = known.get(wanted, next(iter(known.values())))
         return chosen, chosen.media_type
 
 
 class HouseView(APIView):
     """A view of the API. What it answers whole gets an ETag, and 304 to whoever has it already."""
 
-    renderer_classes = (JSONRenderer,)
+    renderer_classes = (JSONRenderer, PageRenderer)
     content_negotiation_class = FormatNegotiation
+    # What `?format=` may say, the default first; every view is a page as well.
+    formats: ClassVar[tuple[str, ...]] = ("json",)
+    # Whether a list is long, and its page therefore shows the beginning.
+    is_long: ClassVar[bool] = False
 
     @method_decorator(conditional_page)
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
         return super().dispatch(*args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        parameters.one_of(request.GET, "format", (*self.formats, "html"))
+        if isinstance(request.accepted_renderer, PageRenderer):
+            request._request.is_page = True  # type: ignore[attr-defined]
+            request._request.GET = self._as_for_a_program(request.GET)  # type: ignore[assignment]
+
+    def _as_for_a_program(self, query: QueryDict) -> QueryDict:
+        """Return what a program would ask, to be shown what it would get: a short list."""
+        plain = query.copy()
+        plain.pop("format", None)
+        if self.is_long:
+            plain.setdefault("limit", str(PAGE_LIMIT))
+        plain._mutable = False
+        return plain
+
+
+def refuse_foreign(request: HttpRequest, *instruments: str) -> None:
+    """Refuse what belongs to another instrument than those a request's token is for."""
+    mine = instruments_of(request)
+    if mine is not None and not mine.issuperset(instruments):
+        words = ", ".join(sorted(mine))
+        raise ProblemError(Problem(403, "Not yours to see", f"This token is for {words}."))
+
+
+def unknown(what: str, name: object, where: str, hint: str) -> ProblemError:
+    """Return the answer to an address of something that does not exist."""
+    return ProblemError(
+        Problem(404, f"Unknown {what}", f"There is no {what} {name!r}.", where=where, hint=hint)
+    )

@@ -55,8 +55,8 @@ def _iso(name: str, text: str, hint: str, *, is_end: bool) -> float:
     return datetime_to_mjd(instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC))
 
 
-def limit(query: QueryDict) -> int:
-    return number(query, "limit", MAX_LIMIT, MAX_LIMIT)
+def limit(query: QueryDict, default: int = MAX_LIMIT, most: int = MAX_LIMIT) -> int:
+    return number(query, "limit", default, most)
 
 
 def number(query: QueryDict, name: str, default: int, most: int) -> int:

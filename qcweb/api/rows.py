@@ -12,16 +12,16 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from qcweb.access import instruments_of
 from qcweb.certification.services import decisions_on_runs
-from qcweb.problems import Problem, ProblemError
 from trending.exports import FORMATS, Batches, Format, Head
+from trending.exports.parquet import MEDIA_TYPE as PARQUET
 from trending.models import QC1Table
 from trending.services.arrays import Array
 from trending.services.row_batches import read_batches, records
 from trending.services.row_columns import RowColumn, Source
 
-from .house import HouseView
+from .house import HouseView, refuse_foreign, unknown
+from .ingest import ingest
 from .row_questions import (
     INCLUDE,
     JSON,
@@ -31,7 +31,7 @@ from .row_questions import (
     cursor_text,
     read_question,
 )
-from .serializers import RowsSerializer
+from .serializers import IngestedSerializer, RowsSerializer, RowsToStoreSerializer
 
 ABOUT_RUNS = {"certification": decisions_on_runs}
 PARAMETERS = [
@@ -53,7 +53,6 @@ PARAMETERS = [
         "score", str, enum=["OK", "NOK", "grey"],
         description="rows whose scored values are all inside, or not, or that are not scored",
     ),
-    OpenApiParameter("format", str, enum=list(KNOWN_FORMATS), description="json is the default"),
     OpenApiParameter("limit", int, description="rows of a page, 1 to 10000; json only"),
     OpenApiParameter("cursor", str, description="from `next`; json only"),
     OpenApiParameter(
@@ -71,6 +70,9 @@ PARAMETERS = [
 
 class RowsView(HouseView):
     """The rows of a QC1 table. Hidden, rejected and superseded ones only where asked for."""
+
+    formats = KNOWN_FORMATS
+    is_long = True
 
     @extend_schema(
         operation_id="qc1_rows_list",
@@ -100,6 +102,27 @@ class RowsView(HouseView):
         answer["Cache-Control"] = "private, no-cache"
         return answer
 
+    @extend_schema(
+        operation_id="qc1_rows_store",
+        parameters=[
+            OpenApiParameter(
+                "simulated", str, enum=["false", "true"], description="mark the rows as simulated"
+            )
+        ],
+        request={"application/json": RowsToStoreSerializer, PARQUET: bytes},
+        responses=IngestedSerializer,
+    )
+    def post(self, request: Request, table: str) -> Response:
+        """Store rows, all of them or none; the same rows again change nothing."""
+        return ingest(request, find_table(request, table))
+
+    def example(self, page: Any) -> dict[str, Any]:
+        """Return what could be stored: the first row of a page, as a program sends it."""
+        rows = page.get("rows") or [{"mjd_obs": 57080.5, "detector": "CHIP1"}]
+        own = {one["name"] for one in page["columns"] if one["parameter_class"]}
+        kept = {"mjd_obs", "detector", "pro_catg", *own}
+        return {"rows": [{name: value for name, value in rows[0].items() if name in kept}]}
+
 
 def find_table(request: Request, name: str) -> QC1Table:
     """Return a table that the request may see.
@@ -112,22 +135,9 @@ def find_table(request: Request, name: str) -> QC1Table:
     found = QC1Table.objects.filter(name=name).select_related("instrument").first()
     if found is None:
         known = ", ".join(QC1Table.objects.values_list("name", flat=True)) or "none"
-        raise ProblemError(
-            Problem(404, "Unknown table", f"There is no QC1 table {name!r}.",
-                    where="table", hint=f"Known are {known}.")
-        )  # fmt: skip
-    check_instrument(request, found.instrument.name)
+        raise unknown("QC1 table", name, "table", f"Known are {known}.")
+    refuse_foreign(request._request, found.instrument.name)
     return found
-
-
-def check_instrument(request: Request, name: str) -> None:
-    """Refuse an instrument that the request's token is not for."""
-    seen = instruments_of(request._request)
-    if seen is not None and name not in seen:
-        raise ProblemError(
-            Problem(403, "Not for this token", f"This token is for {', '.join(sorted(seen))}.",
-                    where="Authorization", hint=f"Use one that is for {name} too.")
-        )  # fmt: skip
 
 
 def etag(request: Request, question: RowQuestion) -> str:

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
@@ -35,6 +36,9 @@ class TapView(HouseView):
     """One of TAP's resources. None of them writes: a form from anywhere may be posted."""
 
     authentication_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Leave `format` alone: here it is the protocol's, in any case of letters."""
 
 
 class SyncView(TapView):

@@ -38,7 +38,6 @@ class TrendView(HouseView):
                 description=f"about how many points of a series that are not outside their limits; "
                 f"1 to {MAX_POINTS}, default {POINTS}",
             ),
-            OpenApiParameter("format", str, enum=["json"]),
             OpenApiParameter(
                 "filters",
                 {"type": "object", "additionalProperties": {"type": "string"}},
@@ -50,7 +49,6 @@ class TrendView(HouseView):
     )  # fmt: skip
     def get(self, request: Request, table: str, parameter: str) -> Response:
         found = _parameter(find_table(request, table), parameter)
-        parameters.one_of(request.GET, "format", ("json",))
         n_points = parameters.number(request.GET, "points", POINTS, MAX_POINTS)
         mjd_from = parameters.mjd(request.GET, "from")
         mjd_to = parameters.mjd(request.GET, "to", is_end=True)

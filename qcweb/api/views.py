@@ -1,44 +1,35 @@
-"""QC1 tables and their rows."""
+"""Where to start, the rows of QC1 tables, and the schema."""
 
 from typing import Any
 
-from django.db.models import Count, Q
 from django.urls import reverse
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import (
+    extend_schema,
+    inline_serializer,
+)
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from trending.models import QC1Table
-
 from . import parameters
 from .house import FormatNegotiation, HouseView
-from .serializers import RootSerializer, TablesSerializer
+from .pages import COLLECTIONS
+
+RootSerializer = inline_serializer(
+    "Root",
+    {name: serializers.CharField(help_text=f"address of the {name}") for name in COLLECTIONS},
+)
 
 
 class RootView(HouseView):
-    """Where to start."""
+    """Where to start: the address of each collection, and of the schema."""
 
     @extend_schema(operation_id="root", responses=RootSerializer)
     def get(self, request: Request) -> Response:
-        parameters.check_known(request.GET, ())
-        return Response({"tables": reverse("api:tables"), "schema": reverse("api:schema")})
-
-
-class TablesView(HouseView):
-    """All QC1 tables with their columns, units and descriptions."""
-
-    @extend_schema(operation_id="qc1_tables_list", responses=TablesSerializer)
-    def get(self, request: Request) -> Response:
         parameters.check_known(request.GET, ("format",))
-        parameters.one_of(request.GET, "format", ("json",))
-        tables = (
-            QC1Table.objects.select_related("instrument")
-            .prefetch_related("parameters")
-            .annotate(n_rows=Count("rows", filter=Q(rows__is_current=True)))
-        )
-        return Response(TablesSerializer({"tables": tables}).data)
+        return Response({name: reverse(view) for name, view in COLLECTIONS.items()})
 
 
 class SchemaView(SpectacularAPIView):

@@ -1,10 +1,10 @@
 """Decisions on blocks: an append-only history. A block without an entry is open."""
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
 
 from pipelines.models import AssociationBlock, ProcessStatus
 
@@ -24,6 +24,20 @@ class AppendOnlyError(Exception):
 
 
 class CertificationQuerySet(models.QuerySet["Certification"]):
+    def standing(self) -> Self:
+        """Acts that are the last of their block and hold: the question of `holds`, to all at once."""
+        last = Certification.objects.filter(block=OuterRef("block")).order_by("-number")
+        is_of_result = Q(attempt=F("block__current_attempt")) | Q(
+            attempt=None, block__current_attempt=None
+        )
+        is_successful = Q(block__process_status=ProcessStatus.SUCCESSFUL)
+        return self.filter(
+            is_of_result,
+            is_successful | Q(decision=Decision.REJECTED),
+            ~Q(decision=Decision.REOPENED),
+            number=Subquery(last.values("number")[:1]),
+        )
+
     def update(self, **_kwargs: Any) -> NoReturn:
         raise AppendOnlyError
 

@@ -262,16 +262,24 @@ def _is_plain(block: AssociationBlock) -> bool:
 
 
 def take_back(
-    block: AssociationBlock, by: User, comment: str, *, seen: int, at: dt.datetime
+    block: AssociationBlock,
+    by: User,
+    comment: str,
+    *,
+    seen: int,
+    seen_attempt: int | None = None,
+    seen_result: int | None = None,
+    at: dt.datetime,
 ) -> Certification:
     """Take the standing decision back: the block is open again, the history keeps both.
 
     A block that was rejected gets the frames that have come, or were hidden or shown, meanwhile.
+    What was seen is as in `decide`.
     """
     with transaction.atomic():
         # First the instrument, then blocks: the order in which a night is organised.
         Instrument.objects.select_for_update(no_key=True).get(pk=block.instrument_id)
-        block = _locked(block, None)
+        block = _locked(block, seen_attempt, seen_result)
         if standing(block) is None:
             raise CertificationError("There is no decision to take back.")
         was_rejected = block.is_withdrawn

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from pipelines.domain.times import mjd_to_datetime
-from qcweb.web.looks import Look
+from qcweb.looks import Look
 
 register = template.Library()
 
@@ -158,6 +158,16 @@ def paragraphs(text: str) -> list[str]:
     ['A text of two lines.', 'Another.']
     """
     return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+@register.filter
+def first_line(text: str) -> str:
+    r"""Return the first line of a text.
+
+    >>> first_line("A word.\n\nAnd more.")
+    'A word.'
+    """
+    return text.partition("\n")[0]
 
 
 @register.filter

@@ -20,7 +20,7 @@ def house(request: HttpRequest) -> dict[str, object]:
         "now": timezone.now(),
         "may_certify": may_certify(user),
         "n_to_review": _count_open() if may_read else 0,
-        "section": request.resolver_match.url_name if request.resolver_match else "",
+        "section": request.resolver_match.view_name if request.resolver_match else "",
     }
 
 

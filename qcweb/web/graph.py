@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from pipelines.models import AssociationBlock, CalibrationLink, Completeness, RawFile
-from qcweb.web import looks
-from qcweb.web.looks import Look
+from qcweb import looks
+from qcweb.looks import Look
 
 WIDTH, HEIGHT = 190, 40
 GAP_X, GAP_Y = 70, 12

@@ -37,6 +37,8 @@ class CleanRequestMiddleware:
 
 
 def _dirty(request: HttpRequest) -> str:
+    if request.encoding and not _is_of_text(request.encoding):
+        return "header Content-Type"
     if "\x00" in request.path_info or _NOT_UTF8.search(request.path_info):
         return "path"
     query = unquote_to_bytes(request.META.get("QUERY_STRING", "").replace("+", " "))
@@ -47,6 +49,15 @@ def _dirty(request: HttpRequest) -> str:
     if is_form and not _is_clean(unquote_to_bytes(request.body.replace(b"+", b" "))):
         return "form"
     return ""
+
+
+def _is_of_text(encoding: str) -> bool:
+    """Whether an encoding makes text of bytes: Python has some that make bytes of bytes."""
+    try:
+        b"a".decode(encoding, "replace")
+    except (LookupError, UnicodeError):
+        return False
+    return True
 
 
 def _is_clean(text: bytes) -> bool:

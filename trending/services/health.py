@@ -48,12 +48,14 @@ class ReportState:
         return self.last_mjd is not None and datetime_to_mjd(at) - self.last_mjd <= CURRENT_DAYS
 
 
-def with_last_values(series: QuerySet[Series]) -> list[LastValue]:
-    """Return the newest value that counts of each series, in one query."""
+def with_last_values(series: QuerySet[Series], *, present: bool = False) -> list[LastValue]:
+    """Return the newest value that counts of each series, in one query; or that is not missing."""
     # By row too: of two values of one instant all four columns must be of the same one.
     newest = QC1Value.objects.filter(series=OuterRef("pk"), state__in=STANDING).order_by(
         "-mjd_obs", "-row_id"
     )
+    if present:
+        newest = newest.filter(value__isnull=False)
     found = series.select_related("parameter__table", "setup").annotate(
         last_mjd=Subquery(newest.values("mjd_obs")[:1]),
         last_value=Subquery(newest.values("value")[:1]),

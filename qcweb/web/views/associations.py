@@ -11,7 +11,7 @@ from pipelines.models import AssociationBlock, BlockFrame, RawFile
 from pipelines.services.associate import action_of, group_of
 from pipelines.services.needs import Explained, Loser, asker_of, explain
 from pipelines.services.offers import Span, find_offers
-from qcweb.web.private import may_see_header, visible_purpose
+from qcweb.private import may_see_header, visible_purpose
 from qcweb.web.views.blocks import find_block
 
 

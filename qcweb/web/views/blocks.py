@@ -12,12 +12,12 @@ from django.views.decorators.http import require_POST
 
 from pipelines.models import AssociationBlock, Outcome, Product
 from pipelines.services.attempts import read_log
+from qcweb import looks
+from qcweb.board import BoardRow, make_row
 from qcweb.certification.models import Certification, Decision
 from qcweb.certification.services import CertificationError, decide, latest, standing, take_back
+from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
-from qcweb.web import looks
-from qcweb.web.board import BoardRow, make_row
-from qcweb.web.looks import Look
 from qcweb.web.previews import views_of
 from qcweb.web.progress import work_of
 from qcweb.web.views.people import keep_typed, person, take_typed

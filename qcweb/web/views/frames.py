@@ -14,8 +14,8 @@ from pipelines.models import CalibrationLink, Instrument, RawFile
 from pipelines.services.headers import HeaderView, read_header_of
 from pipelines.services.hiding import HidingError, hide_frame, show_frame
 from pipelines.services.quicklook import Hdu, NoPictureError, quicklook
+from qcweb.private import may_see_header
 from qcweb.problems import Problem, ProblemError
-from qcweb.web.private import may_see_header
 from qcweb.web.views.nights import find_instrument, parse_night
 from qcweb.web.views.people import person
 

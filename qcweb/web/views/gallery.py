@@ -8,8 +8,8 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Preview, Product
+from qcweb.board import make_board
 from qcweb.problems import Problem, ProblemError
-from qcweb.web.board import make_board
 from qcweb.web.previews import views_of
 from qcweb.web.views.nights import find_instrument, parse_night
 

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_POST
 
 from pipelines.models import ActKind, Instrument
 from pipelines.services.control import record
+from qcweb import looks
 from qcweb.certification.handover import HandOverError, Master, masters_of, write_tar
 from qcweb.problems import Problem, ProblemError
-from qcweb.web import looks
 from qcweb.web.views.nights import find_instrument, parse_night
 from qcweb.web.views.people import person
 

@@ -23,10 +23,10 @@ from pipelines.models import (
     Round,
 )
 from pipelines.services.rounds import INCOMING
+from qcweb import looks
+from qcweb.looks import Look
 from qcweb.metrics import registry
-from qcweb.web import looks
-from qcweb.web.looks import Look
-from qcweb.web.nightlines import NightLine, night_lines
+from qcweb.nightlines import NightLine, night_lines
 from trending.models import Report, ReportGroup, Score
 from trending.services.health import LastValue, ReportState, current_scores, report_states
 

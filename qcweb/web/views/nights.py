@@ -17,9 +17,9 @@ from pipelines.models import (
     RawFile,
 )
 from pipelines.services.nights import state_of
+from qcweb.board import FILTERS, BoardRow, make_board
+from qcweb.nightlines import night_lines
 from qcweb.problems import Problem, ProblemError
-from qcweb.web.board import FILTERS, BoardRow, make_board
-from qcweb.web.nightlines import night_lines
 from qcweb.web.progress import night_progress
 
 SORTS = ("index", "ab_name", "raw_type", "setup", "recipe", "status", "time", "score", "certif")

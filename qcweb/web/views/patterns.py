@@ -6,9 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from pipelines.models import AssociationBlock, CalibrationLink, ProcessStatus, RawFile
-from qcweb.web import looks
+from qcweb import looks
+from qcweb.nightlines import NightLine
 from qcweb.web.graph import Edge, Graph, Node, line_between
-from qcweb.web.nightlines import NightLine
 from qcweb.web.previews import bars, line
 from qcweb.web.rule_form import RuleForm
 from qcweb.web.views.home import Cell

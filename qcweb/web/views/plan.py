@@ -16,8 +16,8 @@ from pipelines.services.calplan import (
     newest_night,
     plan_matrix,
 )
+from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
-from qcweb.web.looks import Look
 from qcweb.web.views.nights import find_instrument, parse_night
 
 LOOKS: dict[PlanState, Look] = {

@@ -11,9 +11,10 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from pipelines.domain.times import datetime_to_mjd
+from qcweb import looks
+from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
-from qcweb.web import looks, snippets
-from qcweb.web.looks import Look
+from qcweb.web import snippets
 from qcweb.web.plots import as_dataset, events_of
 from qcweb.web.snippets import Snippet
 from trending.domain.aggregate import Node, State

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Product, RawFile
-from qcweb.web.private import visible_purpose
+from qcweb.private import visible_purpose
 
 # Of each kind; more is a reason to say more.
 MOST = 25

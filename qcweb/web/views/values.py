@@ -15,10 +15,10 @@ from django.views.decorators.http import require_POST
 
 from pipelines.domain.times import datetime_to_mjd
 from pipelines.models import AssociationBlock
+from qcweb import looks
 from qcweb.certification.models import Certification
+from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
-from qcweb.web import looks
-from qcweb.web.looks import Look
 from qcweb.web.plots import as_dataset, events_of
 from qcweb.web.views.blocks import find_block
 from qcweb.web.views.people import keep_typed, person, reason_of

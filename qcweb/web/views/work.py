@@ -25,9 +25,9 @@ from pipelines.services.reprocess import (
     users_of,
     values_of,
 )
+from qcweb import looks
+from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
-from qcweb.web import looks
-from qcweb.web.looks import Look
 from qcweb.web.views.blocks import find_block
 from qcweb.web.views.nights import find_instrument, parse_night
 from qcweb.web.views.people import person

@@ -1,6 +1,6 @@
 """The one shape of an error, checked in one place."""
 
-KEYS = ["type", "title", "status", "detail", "where", "hint"]
+KEYS = ["type", "title", "status", "detail", "where", "hint", "errors"]
 
 
 def assert_problem(answer, status, where=None, hint=""):
@@ -12,7 +12,8 @@ def assert_problem(answer, status, where=None, hint=""):
     assert (problem["type"], problem["status"]) == ("about:blank", status)
     assert problem["title"]
     assert problem["detail"]
-    assert all(isinstance(problem[key], str) for key in KEYS if key != "status")
+    assert all(isinstance(problem[key], str) for key in KEYS if key not in {"status", "errors"})
+    assert all(sorted(one) == ["detail", "where"] for one in problem["errors"])
     if where is not None:
         assert problem["where"] == where
     assert hint in problem["hint"]

@@ -19,9 +19,9 @@ def reader(client, vera):
 @pytest.mark.parametrize(
     ("address", "status", "where", "hint"),
     [
-        (f"{ROWS}?format=xml", 400, "format", "Known are json, csv, ascii, votable, fits, parquet."),
+        (f"{ROWS}?format=xml", 400, "format", "Known are json, csv, ascii, votable, fits, parquet, html."),
         (f"{ROWS}?format=", 400, "format", "Known are json, csv, ascii"),
-        (f"{TABLES}?format=csv", 400, "format", "Known are json."),
+        (f"{TABLES}?format=csv", 400, "format", "Known are json, html."),
         ("/api/v1/schema/?format=xml", 400, "format", "Known are yaml, json."),
         (f"{ROWS}?chip=CHIP1", 400, "chip", "to filter by"),
         (f"{ROWS}?columns=ron", 400, "columns", "ron_raw"),
@@ -48,8 +48,8 @@ def reader(client, vera):
         (f"{ROWS}?night=2026-13-01", 400, "night", "a date"),
         (f"{ROWS}?recorded_at__gt=now", 400, "recorded_at__gt", "a UT time"),
         (f"{ROWS}?simulated=2", 400, "simulated", "true or false"),
-        (f"{TABLES}?limit=3", 400, "limit", "Known are format."),
-        ("/api/v1/?x=1", 400, "x", "None is known here."),
+        (f"{TABLES}?detector=x", 400, "detector", "instrument, table, order, limit, cursor, format"),
+        ("/api/v1/?x=1", 400, "x", "Known are format."),
         ("/api/v1/schema/?version=2", 400, "version", "Known are format."),
         ("/api/v1/qc1/tables/fors2_bias/rows/", 404, "table", "ccdcam_bias, ccdcam_dark"),
         ("/api/v1/qc1/tables/a%2Fb/rows/", 404, "", ""),
@@ -121,12 +121,39 @@ def test_a_failure_of_ours_has_a_reference_and_says_nothing_of_its_cause(
     assert "swordfish" in caplog.text
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
 @pytest.mark.parametrize(
-    "accept", ["application/json", "text/html,*/*;q=0.8", "text/csv", "application/xml"]
-)
-def test_the_address_alone_says_the_format(reader, night, accept):
-    assert reader.get(TABLES, headers={"Accept": accept})["Content-Type"] == "application/json"
-    answer = reader.get(f"{ROWS}?format=csv", headers={"Accept": accept})
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    answer.close()
-    assert_problem(reader.get(f"{ROWS}?x=1", headers={"Accept": accept}), 400)
+    ("accept", "is_page"),
+    [
+        ("application/json", False), ("*/*", False), ("text/*", False), ("", False),
+        ("text/csv", False), ("application/xml", False), ("text/html;q=0.5,*/*", False),
+        ("text/html,application/json", False), ("text/html; a*=bogus''%41", False),
+        ("text/html", True), ("text/html,*/*;q=0.8", True), (BROWSER, True),
+    ],
+)  # fmt: skip
+def test_a_person_gets_a_page_and_a_program_json(reader, night, accept, is_page):
+    answer = reader.get(TABLES, headers={"Accept": accept})
+    kind = "text/html; charset=utf-8" if is_page else "application/json"
+    assert answer["Content-Type"] == kind
+    assert "Accept" in answer["Vary"]
+    wrong = reader.get(f"{ROWS}?x=1", headers={"Accept": accept})
+    assert wrong.status_code == 400
+    assert "Accept" in wrong["Vary"]
+    assert wrong["Content-Type"] == (kind if is_page else "application/problem+json")
+
+
+@pytest.mark.parametrize("accept", ["application/json", BROWSER, "*/*"])
+def test_the_address_can_say_the_format_for_everybody(reader, night, accept):
+    def kind(address):
+        answer = reader.get(address, headers={"Accept": accept})
+        if answer.streaming:
+            answer.close()
+        return answer["Content-Type"].partition(";")[0]
+
+    assert kind(f"{TABLES}?format=json") == "application/json"
+    assert kind(f"{TABLES}?format=html") == "text/html"
+    assert kind(f"{ROWS}?format=csv") == "text/csv"
+    assert kind(f"{ROWS}?format=html&x=1") == "text/html"
+    assert kind(f"{ROWS}?format=json&x=1") == "application/problem+json"

@@ -189,7 +189,8 @@ def test_the_tables_list_their_columns_and_count_what_counts(reader, night):
     tables = {table["name"]: table for table in answer["tables"]}
     bias = tables["ccdcam_bias"]
     assert list(bias) == [
-        "name", "title", "description", "instrument", "n_rows", "rows", "columns",
+        "name", "title", "description", "instrument", "n_rows", "rows", "address", "page",
+        "columns",
     ]  # fmt: skip
     assert (bias["instrument"], bias["n_rows"], bias["rows"]) == ("CCDCAM", 4, ROWS)
     column = next(one for one in bias["columns"] if one["name"] == "bias_level")
@@ -208,7 +209,9 @@ def test_an_empty_table_has_columns_and_no_rows(reader, night):
 
 def test_the_first_address_leads_to_the_others(reader, night):
     answer = reader.get("/api/v1/").json()
-    assert answer == {"tables": "/api/v1/qc1/tables/", "schema": "/api/v1/schema/"}
+    assert (answer["tables"], answer["blocks"]) == ("/api/v1/qc1/tables/", "/api/v1/blocks/")
+    for address in answer.values():
+        assert reader.get(address).status_code == 200, address
 
 
 # ---- columns, filters, order

@@ -1,14 +1,16 @@
 """The OpenAPI schema: valid, complete, and honest about errors."""
 
 import json
+import re
 
 import pytest
 import yaml
+from django.core.management import call_command
 from django.urls import get_resolver
 from drf_spectacular.validation import validate_schema
 
 from qcweb.api.row_questions import ALWAYS, PAGED
-from qcweb.api.schema import ERRORS
+from qcweb.api.schema import BODY_ERRORS, ERRORS
 from tests.qcweb.api.problems import KEYS
 from trending.exports import FORMATS
 
@@ -42,9 +44,8 @@ def test_yaml_and_json_are_the_same(client, vera, schema):
 
 def test_it_describes_every_address_but_itself(schema):
     api = next(one for one in get_resolver().url_patterns if getattr(one, "namespace", "") == "api")
-    ours = {
-        f"/api/v1/{one.pattern}".replace("<str:", "{").replace(">", "}") for one in api.url_patterns
-    }
+    braces = re.compile("<(?:str|int):([a-z_]+)>")
+    ours = {"/api/v1/" + braces.sub(r"{\1}", str(one.pattern)) for one in api.url_patterns}
     assert set(schema["paths"]) == ours - {"/api/v1/schema/"}
 
 
@@ -52,11 +53,11 @@ def test_every_operation_documents_the_shape_of_errors(schema):
     shape = schema["components"]["schemas"]["Problem"]
     assert sorted(shape["properties"]) == sorted(shape["required"]) == sorted(KEYS)
     for path, operation in operations(schema):
-        for status in ERRORS:
+        for status in ERRORS | (BODY_ERRORS if "requestBody" in operation else {}):
             content = operation["responses"][str(status)]["content"]
             reference = content["application/problem+json"]["schema"]["$ref"]
             assert reference == "#/components/schemas/Problem", (path, status)
-        assert "200" in operation["responses"]
+        assert {"200", "201"} & set(operation["responses"])
         assert operation["description"], path
 
 
@@ -78,3 +79,36 @@ def test_a_token_or_a_login_opens_every_operation(schema):
     for path, operation in operations(schema):
         assert {"token": []} in operation["security"], path
         assert {"cookieAuth": []} in operation["security"], path
+
+
+def test_every_parameter_and_every_field_says_what_it_means(schema):
+    silent = [
+        (path, one["name"])
+        for path, operation in operations(schema)
+        for one in operation.get("parameters", [])
+        if not one.get("description")
+    ]
+    silent += [
+        (name, field)
+        for name, shape in schema["components"]["schemas"].items()
+        for field, one in shape.get("properties", {}).items()
+        if not one.get("description")
+    ]
+    assert silent == []
+
+
+def test_nothing_in_the_schema_is_guessed(capfd, tmp_path):
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "x.yaml"))
+    assert capfd.readouterr().err == ""
+
+
+def test_times_say_ut_and_what_has_a_unit_says_it(schema):
+    unsaid = []
+    for name, shape in schema["components"]["schemas"].items():
+        for field, one in shape.get("properties", {}).items():
+            words = one.get("description", "")
+            if field.startswith(("mjd", "date_")) or field.endswith(("_at", "_mjd")):
+                unsaid += [] if "UT" in words else [(name, field)]
+            if field.endswith("_s"):
+                unsaid += [] if "in s" in words else [(name, field)]
+    assert unsaid == []

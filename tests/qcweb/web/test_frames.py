@@ -15,7 +15,7 @@ from django.utils import timezone
 from PIL import Image
 
 from pipelines.models import AssociationBlock, RawFile, Root
-from qcweb.web.private import may_see_header, visible_purpose
+from qcweb.private import may_see_header, visible_purpose
 from tests.frames import BIAS, taken
 from tests.qcweb.web.html import parse
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from pipelines.models import AssociationBlock, Product
-from qcweb.web.looks import DECISIONS, PROCESS
+from qcweb.looks import DECISIONS, PROCESS
 from qcweb.web.views.plan import LOOKS as PLAN_LOOKS
 from tests.frames import MORNING
 from tests.qcweb.web.html import parse
