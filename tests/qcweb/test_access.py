@@ -122,6 +122,7 @@ EXPECTED = {
 TOKENS = ("read", "ingest", "certify", "vera", "other", "expired")
 READ_BY_TOKEN = ((200, 405), (403, 405), (403, 405), (200, 405), (200, 405), (401, 401))
 READ_OF_INSTRUMENT = ((200, 405), (403, 405), (403, 405), (200, 405), (403, 405), (401, 401))
+DECIDE = ((200, 403), (403, 403), (403, 415), (200, 403), (403, 403), (401, 401))
 EXPECTED_OF_TOKENS = {
     "api:root": READ_BY_TOKEN,
     "api:tables": READ_BY_TOKEN,
@@ -131,14 +132,7 @@ EXPECTED_OF_TOKENS = {
     "api:night": READ_OF_INSTRUMENT,
     "api:blocks": READ_BY_TOKEN,
     "api:block": READ_OF_INSTRUMENT,
-    "api:block-certifications": (
-        (200, 403),
-        (403, 403),
-        (403, 415),
-        (200, 403),
-        (403, 403),
-        (401, 401),
-    ),  # fmt: skip
+    "api:block-certifications": DECIDE,
     "api:scores": READ_BY_TOKEN,
     "api:certifications": READ_BY_TOKEN,
     "api:reports": READ_BY_TOKEN,

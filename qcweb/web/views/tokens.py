@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from pipelines.models import Instrument
+from qcweb import looks
 from qcweb.access import scopes_of
 from qcweb.looks import Look
 from qcweb.people.models import NAME_MOST, ApiToken, Scope
 from qcweb.people.services import make_token, revoke
 from qcweb.problems import Problem, ProblemError
-from qcweb.web import looks
 from qcweb.web.views.people import person
 
 NEVER = "never"

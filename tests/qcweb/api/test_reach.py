@@ -5,25 +5,22 @@ from types import SimpleNamespace
 import pytest
 import time_machine
 from django.contrib.auth.models import AnonymousUser
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from pipelines.models import RawFile
 from qcweb import access
 from tests.qcweb.api.problems import assert_problem
 from tests.qcweb.api.test_lists import ADDRESSES, LISTS
+from tests.qcweb.tokens import bearer, made
 
 API = "/api/v1"
 PRIVATE = ("program_id", "ob_id", "target")
 
 
 @pytest.fixture
-def limited(pool, client, quinn, monkeypatch):
+def limited(pool, quinn):
     """A client whose requests come with a token for UVES."""
-    client.force_login(quinn)
-    monkeypatch.setattr(
-        "django.http.HttpRequest.token", SimpleNamespace(instruments=["UVES"]), raising=False
-    )
-    return client
+    return Client(headers=bearer(made(quinn, "read", "certify", instruments=["UVES"])[1]))
 
 
 def test_a_request_without_a_token_sees_all_instruments():
