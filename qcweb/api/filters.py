@@ -12,9 +12,9 @@ from rest_framework.request import Request
 
 from pipelines.domain.times import mjd_to_datetime
 from pipelines.models import Instrument, RawFile, RawType
+from qcweb import parameters
 from trending.models import QC1Parameter, QC1Table
 
-from . import parameters
 from .documentation import ANY_OF
 from .house import refuse_foreign
 

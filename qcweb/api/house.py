@@ -11,10 +11,10 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from qcweb import parameters
 from qcweb.access import instruments_of
 from qcweb.problems import Problem, ProblemError, prefers_html
 
-from . import parameters
 from .pages import PageRenderer
 
 # What a page shows of a list, unless it is asked for more: a person reads it.

@@ -12,14 +12,13 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from qcweb import parameters
 from qcweb.problems import Fault, Problem, ProblemError
 from trending.exports.parquet import MEDIA_TYPE as PARQUET
 from trending.models import QC1Table
 from trending.services.batch import RawColumn
 from trending.services.import_rows import import_sheet
 from trending.services.read_files import ImportRefusedError, Sheet, read_content, sheet_of
-
-from . import parameters
 
 JSON = "application/json"
 KINDS = (JSON, PARQUET)

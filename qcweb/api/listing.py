@@ -19,9 +19,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from qcweb import parameters
 from qcweb.access import instruments_of
 
-from . import parameters
 from .fields import follow
 from .filters import Filter, Parameter
 from .house import HouseView

@@ -14,14 +14,14 @@ from django.shortcuts import redirect, render
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from qcweb import parameters
+from qcweb.row_questions import RowQuestion, read_question
 from trending.exports import FORMATS
 from trending.models import QC1Table
 from trending.services.row_batches import Record, records
 from trending.services.row_columns import RowColumn, RowColumns, parameters_of
 
-from . import parameters
 from .house import HouseView
-from .row_questions import RowQuestion, read_question
 from .rows import batches_of, find_table, head_of
 
 ACTION = "qc1_browse_get"

@@ -13,6 +13,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from qcweb.certification.services import decisions_on_runs
+from qcweb.row_questions import (
+    INCLUDE,
+    JSON,
+    KNOWN_FORMATS,
+    WITH,
+    RowQuestion,
+    cursor_text,
+    read_question,
+)
 from trending.exports import FORMATS, Batches, Format, Head
 from trending.exports.parquet import MEDIA_TYPE as PARQUET
 from trending.models import QC1Table
@@ -22,15 +31,6 @@ from trending.services.row_columns import RowColumn, Source
 
 from .house import HouseView, refuse_foreign, unknown
 from .ingest import ingest
-from .row_questions import (
-    INCLUDE,
-    JSON,
-    KNOWN_FORMATS,
-    WITH,
-    RowQuestion,
-    cursor_text,
-    read_question,
-)
 from .serializers import IngestedSerializer, RowsSerializer, RowsToStoreSerializer
 
 ABOUT_RUNS = {"certification": decisions_on_runs}

@@ -7,13 +7,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from qcweb import parameters
 from qcweb.problems import Problem, ProblemError
 from trending.domain.thinning import thin
 from trending.models import ColumnType, QC1Parameter, QC1Table, Series
 from trending.services.row_columns import RowColumn, Source, own_columns, setup_value
 from trending.services.trend import read_trend
 
-from . import parameters
 from .house import HouseView
 from .rows import find_table
 from .serializers import TrendSerializer

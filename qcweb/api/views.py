@@ -13,7 +13,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from . import parameters
+from qcweb import parameters
+
 from .house import FormatNegotiation, HouseView
 from .pages import COLLECTIONS
 

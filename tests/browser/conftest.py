@@ -1,7 +1,5 @@
 """A site that runs, with a night that was processed for real, and a browser in front of it."""
 
-import contextlib
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,10 +18,9 @@ from playwright.sync_api import (
 )
 
 from pipelines.simulator.templates import Template
-from qcweb.supervisor import web_command
 from tests.conftest import cannot_run, find_program
 from tests.frames import BIAS, DARK, FAST_BIAS, FLAT, later, taken, with_defect
-from tests.site.services import ROOT, Site, free_port, wait_for_port
+from tests.site.services import Site, free_port, serving
 
 PATIENCE_MS = 30_000  # other tests run on the same processors
 expect.set_options(timeout=PATIENCE_MS)
@@ -118,22 +115,6 @@ def observatory(tmp_path_factory) -> Iterator[Observatory]:
     port = free_port()
     with serving(site, port, folder / "web.log"):
         yield Observatory(site, f"http://127.0.0.1:{port}", **known)
-
-
-@contextlib.contextmanager
-def serving(site: Site, port: int, log: Path) -> Iterator[None]:
-    """Run the web server of a site while the block lasts."""
-    with log.open("ab") as said:
-        process = subprocess.Popen(
-            web_command(f"127.0.0.1:{port}"), cwd=ROOT, stdout=said, stderr=said,
-            env=site.env | {"DJANGO_SETTINGS_MODULE": "qcweb.settings"},
-        )  # fmt: skip
-        try:
-            wait_for_port(port, process)
-            yield
-        finally:
-            process.terminate()
-            process.wait(20)
 
 
 @pytest.fixture(scope="module")

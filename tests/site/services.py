@@ -14,8 +14,11 @@ from pathlib import Path
 
 from qcweb.management import servers
 from qcweb.management.servers import free_port
+from qcweb.supervisor import web_command
 
-__all__ = ["ROOT", "Site", "free_port", "postgresql", "redis", "running", "wait_for_port"]
+__all__ = [
+    "ROOT", "Site", "free_port", "postgresql", "redis", "running", "serving", "wait_for_port",
+]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,3 +105,19 @@ class Site:
         """Run code in the site's shell; what it assigns to `out` comes back."""
         text = self.run("shell", "-v", "0", "-c", f"import json\n{code}\nprint(json.dumps(out))")
         return json.loads(text.strip().splitlines()[-1])
+
+
+@contextlib.contextmanager
+def serving(site: Site, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the web server of a site while the block lasts."""
+    with log.open("ab") as said:
+        process = subprocess.Popen(
+            web_command(f"127.0.0.1:{port}"), cwd=ROOT, stdout=said, stderr=said,
+            env=site.env | {"DJANGO_SETTINGS_MODULE": "qcweb.settings"},
+        )  # fmt: skip
+        try:
+            wait_for_port(port, process)
+            yield process
+        finally:
+            process.terminate()
+            process.wait(20)

@@ -12,9 +12,7 @@ from astropy.io import fits
 from astropy.io.votable import parse_single_table
 
 from qcweb.management.bench.api_site import peak_mb
-from qcweb.management.servers import Service
-from qcweb.supervisor import web_command
-from tests.site.services import ROOT, Site, free_port, postgresql, wait_for_port
+from tests.site.services import Site, free_port, postgresql, serving
 from trending.exports import FORMATS
 
 ROWS, TENTH = 1_000_000, 100_000
@@ -35,15 +33,8 @@ def served(tmp_path_factory):
         site.run("migrate", "-v", "0")
         site.run("bench", "--part", f"api-fill {ROWS} 2")
         port = free_port()
-        service = Service("web", web_command(f"127.0.0.1:{port}"), folder,
-                          site.env | {"PYTHONPATH": str(ROOT)})  # fmt: skip
-        service.start()
-        try:
-            assert service.process is not None
-            wait_for_port(port, service.process)
-            yield f"http://127.0.0.1:{port}{ROWS_ADDRESS}", service
-        finally:
-            service.end()
+        with serving(site, port, folder / "web.log") as process:
+            yield f"http://127.0.0.1:{port}{ROWS_ADDRESS}", process.pid
 
 
 def fetch(address: str, path: Path | None = None) -> int:
@@ -72,18 +63,18 @@ def pages(address: str, n_pages: int) -> list[dict[str, Any]]:
 @pytest.mark.needs("initdb")
 @pytest.mark.xdist_group("postgresql")
 def test_a_million_rows_take_no_more_memory_than_a_tenth_of_them(served):
-    address, service = f"{served[0]}{COLUMNS}", served[1]
+    address, pid = f"{served[0]}{COLUMNS}", served[1]
     tenth = f"&to={TENTH_END}"
     sizes = {form: fetch(f"{address}&format={form}{tenth}") for form in FORMATS}
     assert len(pages(f"{address}&limit=10000{tenth}", 20)) == TENTH
-    first = peak_mb(service)
+    first = peak_mb(pid)
     for form in FORMATS:
         size = fetch(f"{address}&format={form}")
         assert size > 8 * sizes[form]
-        assert peak_mb(service) < 1.2 * first, form
+        assert peak_mb(pid) < 1.2 * first, form
     seen = {(row["mjd_obs"], row["detector"]) for row in pages(f"{address}&limit=10000", 100)}
     assert len(seen) == ROWS
-    assert peak_mb(service) < 1.2 * first
+    assert peak_mb(pid) < 1.2 * first
 
 
 @pytest.mark.needs("initdb")

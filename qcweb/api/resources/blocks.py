@@ -20,7 +20,8 @@ from pipelines.models import (
     ProcessStatus,
     Product,
 )
-from qcweb.api import filters, parameters
+from qcweb import parameters
+from qcweb.api import filters
 from qcweb.api.filters import Choice, Nights, OfInstrument, Span, Words, choice, flag
 from qcweb.api.house import HouseView
 from qcweb.api.listing import Listing, ListView, Order, instant, number

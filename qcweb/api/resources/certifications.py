@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from pipelines.models import AssociationBlock
-from qcweb.api import filters, parameters
+from qcweb import parameters
+from qcweb.api import filters
 from qcweb.api.bodies import PARSERS, read_body
 from qcweb.api.fields import Address, Instant, Number
 from qcweb.api.filters import Nights, OfInstrument, Span, Words, choice, flag

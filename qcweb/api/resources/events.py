@@ -8,7 +8,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from qcweb.api import filters, parameters
+from qcweb import parameters
+from qcweb.api import filters
 from qcweb.api.fields import UT, Address, Instant, Number
 from qcweb.api.filters import Choice, OfInstrument, Span, Words, choice, flag
 from qcweb.api.house import HouseView, refuse_foreign, unknown

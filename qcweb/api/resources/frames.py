@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from pipelines.models import RawFile
-from qcweb.api import filters, parameters
+from qcweb import parameters
+from qcweb.api import filters
 from qcweb.api.fields import UT, Address, Instant, Number
 from qcweb.api.filters import Choice, Nights, OfInstrument, Span, Words
 from qcweb.api.house import HouseView, refuse_foreign, unknown

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from pipelines.models import CertificationMode, Flavour, Instrument, RawType, RuleSet, Runner
 from pipelines.models.instruments import SYSTEM
-from qcweb.api import parameters
+from qcweb import parameters
 from qcweb.api.fields import Address, Instant, Number
 from qcweb.api.filters import OfInstrument, choice, flag
 from qcweb.api.house import HouseView, refuse_foreign, unknown

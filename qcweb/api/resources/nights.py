@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from pipelines.models import AssociationBlock, Instrument, NightEvent, NightEventKind, RawFile
 from pipelines.services.nights import NightState, state_of
-from qcweb.api import parameters
+from qcweb import parameters
 from qcweb.api.fields import Address, Instant, Number
 from qcweb.api.filters import Choice, Nights, OfInstrument, Span
 from qcweb.api.house import HouseView, refuse_foreign, unknown

@@ -10,7 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from pipelines.models import Outcome, Product
-from qcweb.api import filters, parameters
+from qcweb import parameters
+from qcweb.api import filters
 from qcweb.api.fields import UT, Address, Instant, Number
 from qcweb.api.filters import Nights, OfInstrument, Span, Words, flag
 from qcweb.api.house import HouseView, refuse_foreign, unknown

@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from pipelines.domain.times import datetime_to_mjd
-from qcweb.api import filters, parameters
+from qcweb import parameters
+from qcweb.api import filters
 from qcweb.api.fields import UT, Address, Number
 from qcweb.api.filters import OfInstrument, Words
 from qcweb.api.house import HouseView, refuse_foreign

@@ -8,7 +8,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from qcweb.api import filters, parameters
+from qcweb import parameters
+from qcweb.api import filters
 from qcweb.api.filters import OfInstrument
 from qcweb.api.house import HouseView, refuse_foreign, unknown
 from qcweb.api.listing import Listing, ListView, Order

@@ -115,7 +115,7 @@ def _peak(form: str, more: str = "") -> Side:
     def measure() -> float:
         with serving() as (base, service):
             read(f"{base}{ADDRESS}{form}{more}")
-            return peak_mb(service)
+            return peak_mb(service.pid)
 
     return measure
 

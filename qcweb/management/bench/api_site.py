@@ -90,11 +90,10 @@ def read(address: str) -> int:
     return size
 
 
-def peak_mb(service: Service) -> float:
-    """Return the most memory that any process of a server has had, in MB."""
-    children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
-    peaks = [_peak_kb(int(pid)) for pid in children] or [_peak_kb(service.pid)]
-    return max(peaks) / 1000
+def peak_mb(pid: int) -> float:
+    """Return the most memory that any worker of a web server has had, in MB."""
+    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return max(_peak_kb(int(one)) for one in workers) / 1000
 
 
 def _peak_kb(pid: int) -> int:

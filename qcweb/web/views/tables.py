@@ -1,13 +1,17 @@
 """The QC1 tables: what is measured, and the newest rows."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Max, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
 from qcweb.problems import Problem, ProblemError
+from qcweb.row_questions import read_question
+from qcweb.web import snippets
 from trending.domain.definitions import SCORE_SUFFIX
 from trending.models import (
     ColumnRole,
@@ -24,11 +28,16 @@ from trending.models import (
 )
 from trending.services.row_batches import Record, read_batches, records
 from trending.services.row_columns import RowColumns, parameters_of
-from trending.services.row_selection import Selection
+from trending.services.row_selection import SCORES
 
 # Rows a page shows; the API gives all.
 SHOWN = 100
 MARKS = 50
+# How its rows can be taken away, in words.
+FORMS = [
+    ("csv", "CSV"), ("json", "JSON"), ("votable", "VOTable"), ("fits", "FITS"),
+    ("parquet", "Parquet"), ("ascii", "ASCII"),
+]  # fmt: skip
 
 
 def tables(request: HttpRequest) -> HttpResponse:
@@ -44,6 +53,7 @@ def tables(request: HttpRequest) -> HttpResponse:
 
 
 def table(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a table: the rows that the address chooses, as the API would, the newest first."""
     found = QC1Table.objects.select_related("instrument").filter(name=name).first()
     if found is None:
         known = ", ".join(QC1Table.objects.values_list("name", flat=True)) or "none yet"
@@ -51,14 +61,17 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
             Problem(404, "Unknown table", f"There is no QC1 table {name!r}.",
                     where="table", hint=f"Known are {known}.")
         )  # fmt: skip
+    asked = chosen_words(request.GET)
+    question = read_question(asked, found)
     columns = parameters_of(found)
+    chosen = question.selection
+    if chosen.order_by is None:
+        chosen = replace(chosen, is_descending=True)
+    ids, _ = chosen.page(None, SHOWN)
     its = RowColumns.of(columns)
-    ids, _ = Selection(found, is_descending=True).page(None, SHOWN)
-    asked = its.with_scores(its.default)
-    rows = [
-        _line(pk, record, columns)
-        for pk, record in zip(ids, records(read_batches(found, asked, ids)), strict=True)
-    ]
+    read = read_batches(
+        found, its.with_scores(its.default), ids, states=chosen.states, is_dense=chosen.is_dense
+    )
     marks = Mark.objects.open().filter(row__table=found, row__is_current=True)
     return render(
         request,
@@ -67,8 +80,16 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
             "table": found,
             "columns": columns,
             "uses": _uses(found),
-            "rows": rows,
-            "n_rows": QC1Row.objects.current().filter(table=found).count(),
+            "rows": [
+                _line(pk, record, columns) for pk, record in zip(ids, records(read), strict=True)
+            ],
+            "n_rows": chosen.rows().count(),
+            "choices": _choices(found, columns, asked),
+            "asked": asked,
+            "query": asked.urlencode(),
+            "forms": FORMS,
+            "anonymous_read": settings.HCM_ANONYMOUS_READ,
+            "snippets": snippets.of_rows(request, found, list(_pairs(asked))),
             "marks": list(marks.select_related("row__setup", "series__parameter")[:MARKS]),
             "n_marks": marks.count(),
             "acts": list(_acts(found)),
@@ -77,9 +98,53 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
                 (one for one in columns if one.type == ColumnType.FLOAT and not one.role), None
             ),
             "is_simulated": QC1Row.objects.filter(table=found, is_simulated=True).exists(),
-            "address": request.build_absolute_uri("/")[:-1],
         },
     )
+
+
+def chosen_words(query: QueryDict) -> QueryDict:
+    """Return what an address chooses: a form sends empty words for what was left alone."""
+    plain = QueryDict(mutable=True)
+    for name, values in query.lists():
+        # The page has its own form and length.
+        filled = [one for one in values if one.strip()]
+        if filled and name not in {"format", "limit", "cursor"}:
+            plain.setlist(name, filled)
+    return plain
+
+
+def _pairs(query: QueryDict) -> Iterator[tuple[str, str]]:
+    for name, values in query.lists():
+        for value in values:
+            yield name, str(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A column that rows can be chosen by, with the values there are, and the one that is chosen."""
+
+    name: str
+    title: str
+    known: list[str]
+    value: str
+
+
+def _choices(found: QC1Table, columns: list[QC1Parameter], asked: QueryDict) -> list[Choice]:
+    detectors = QC1Row.objects.filter(table=found, is_current=True).values_list(
+        "detector", flat=True
+    )
+    choices = [("detector", "Detector", sorted({one for one in detectors.distinct() if one}))]
+    setups = list(found.setups.values_list("values", flat=True))
+    for one in columns:
+        if one.role == ColumnRole.FILTER:
+            values = sorted({text for values in setups if (text := values.get(one.name))})
+            choices.append((one.name, one.description, values))
+    choices.append(("score", "Rows by their scores", list(SCORES)))
+    return [
+        Choice(name, title, values, asked.get(name, ""))
+        for name, title, values in choices
+        if values
+    ]
 
 
 def _acts(found: QC1Table) -> QuerySet[ScoreAct]:

@@ -112,7 +112,7 @@ def test_a_failure_of_ours_has_a_reference_and_says_nothing_of_its_cause(
     def fails(*args):
         raise RuntimeError("the password is swordfish")
 
-    monkeypatch.setattr("qcweb.api.row_questions.parameters_of", fails)
+    monkeypatch.setattr("qcweb.row_questions.parameters_of", fails)
     client = Client(raise_request_exception=False)
     client.force_login(vera)
     problem = assert_problem(client.get(ROWS), 500, hint="reference")

@@ -9,8 +9,8 @@ from django.core.management import call_command
 from django.urls import get_resolver
 from drf_spectacular.validation import validate_schema
 
-from qcweb.api.row_questions import ALWAYS, PAGED
 from qcweb.api.schema import BODY_ERRORS, ERRORS
+from qcweb.row_questions import ALWAYS, PAGED
 from tests.qcweb.api.problems import KEYS
 from trending.exports import FORMATS
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import QueryDict
 
+from qcweb import parameters
 from trending.exports import FORMATS, Kind
 from trending.models import QC1Table, ValueState
 from trending.services.row_columns import (
@@ -26,8 +27,6 @@ from trending.services.row_selection import (
     Place,
     Selection,
 )
-
-from . import parameters
 
 JSON = "json"
 KNOWN_FORMATS = (JSON, *FORMATS)
