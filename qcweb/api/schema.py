@@ -116,4 +116,9 @@ class HouseSchema(AutoSchema):
                     media_types=["application/problem+json"],
                 ),
             )
+        if self.method == "GET":
+            # Whoever asks for a page, by ?format=html or as a browser does, gets one of everything.
+            for body in bodies.values():
+                if "content" in body:
+                    body["content"]["text/html"] = {"schema": {"type": "string"}}
         return bodies

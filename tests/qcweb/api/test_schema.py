@@ -67,7 +67,11 @@ def test_the_parameters_of_the_rows_are_those_the_view_takes(schema):
     assert asked == {*ALWAYS, *PAGED, "filters"}
     assert all(one["description"] for one in operation["parameters"] if one["in"] == "query")
     kinds = {one.media_type.partition(";")[0] for one in FORMATS.values()}
-    assert set(operation["responses"]["200"]["content"]) == {"application/json", *kinds}
+    assert set(operation["responses"]["200"]["content"]) == {
+        "application/json",
+        "text/html",
+        *kinds,
+    }
 
 
 def test_a_token_or_a_login_opens_every_operation(schema):
