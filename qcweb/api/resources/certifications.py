@@ -28,6 +28,8 @@ from qcweb.certification.services import (
 )
 from qcweb.problems import Problem, ProblemError
 
+from . import long_columns
+
 # As long as the comment that a page takes.
 MAX_COMMENT = 5000
 MAX_NUMBER = 2**31 - 1
@@ -116,9 +118,15 @@ class DecisionSerializer(serializers.Serializer[Any]):
 def told() -> QuerySet[Certification]:
     """Return certifications with all that an answer says of them."""
     standing = Certification.objects.standing().filter(pk=OuterRef("pk"))
-    return Certification.objects.select_related(
-        "block__instrument", "attempt", "decided_by"
-    ).annotate(is_standing=Exists(standing))
+    return (
+        Certification.objects.select_related("block__instrument", "attempt", "decided_by")
+        .annotate(is_standing=Exists(standing))
+        .defer(
+            *long_columns.of("block", long_columns.BLOCK),
+            *long_columns.of("block__instrument", long_columns.INSTRUMENT),
+            *long_columns.of("attempt", (*long_columns.ATTEMPT, "parameters")),
+        )
+    )
 
 
 class CertificationsView(ListView):
@@ -126,9 +134,10 @@ class CertificationsView(ListView):
 
     listing = Listing(
         collection="certifications",
-        rows=told,
+        rows=lambda: told().defer("scores"),
         serializer=CertificationSerializer,
         orders={
+            "id": Order("pk", int),
             "decided_at": Order("decided_at", instant),
             "night": Order("block__night", dt.date.fromisoformat),
         },

@@ -61,7 +61,7 @@ def test_its_form_keeps_what_was_asked_each_value_of_it(see):
     ]
     assert values == [("from", "61000"), ("raw_type", "BIAS"), ("raw_type", "DARK"), ("limit", "5")]
     chosen = [one.text for one in form.all("option") if "selected" in one.attributes]
-    assert chosen == ["NOK", "-mjd_obs"]
+    assert chosen == ["NOK", "-night"]
 
 
 def test_a_page_leads_to_the_next_one_and_back_to_the_first(see):
