@@ -57,6 +57,10 @@ class HouseView(APIView):
             request._request.is_page = True  # type: ignore[attr-defined]
             request._request.GET = self._as_for_a_program(request.GET)  # type: ignore[assignment]
 
+    def example(self, answer: Any) -> str | None:
+        """Return what the form of a page begins with; without it there is none."""
+        return None
+
     def _as_for_a_program(self, query: QueryDict) -> QueryDict:
         """Return what a program would ask, to be shown what it would get: a short list."""
         plain = query.copy()

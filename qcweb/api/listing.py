@@ -7,7 +7,7 @@ begin after a place in the order, not at a number: what arrives or goes meanwhil
 import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
@@ -93,11 +93,11 @@ class Listing:
     orders: Mapping[str, Order]
     filters: Sequence[Filter]
     is_newest_first: bool = True
-    # Where the name of its instrument stands: a token may be for some only. Empty: nowhere.
+    # Where the name of its instrument stands: a token may be for some only.
     instrument: str = "instrument__name"
     # What tells rows of the same place apart.
     key: str = "pk"
-    tell: Callable[[list[Any], Request], Sequence[Any]] = field(default=_as_they_are)
+    tell: Callable[[list[Any], Request], Sequence[Any]] = _as_they_are
 
     @cached_property
     def parameters(self) -> list[Parameter]:
@@ -159,9 +159,8 @@ class Listing:
 
     def _narrowed(self, request: HttpRequest) -> QuerySet[Any, Any]:
         mine = instruments_of(request)
-        if mine is None or not self.instrument:
-            return self.rows()
-        return self.rows().filter(Q((f"{self.instrument}__in", mine)))
+        found = self.rows()
+        return found if mine is None else found.filter(Q((f"{self.instrument}__in", mine)))
 
     def _places(
         self, rows: QuerySet[Any, Any], order: str, query: QueryDict, n: int

@@ -1,6 +1,7 @@
 """Certifications: every decision on a block; and how a program writes one."""
 
 import datetime as dt
+import json
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -199,10 +200,10 @@ class BlockCertificationsView(HouseView):
         entry = _write(block, request, read_body(request, DecisionSerializer))
         return Response(EntrySerializer(told().get(pk=entry.pk)).data, status=201)
 
-    def example(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Return what a page's form begins with."""
+    def example(self, answer: Any) -> str:
+        """Return a decision on what the answer shows."""
         seen = {name: answer[name] for name in ("seen", "seen_attempt", "seen_result")}
-        return {"decision": Decision.ACCEPTED.value, "comment": "", **seen}
+        return json.dumps({"decision": Decision.ACCEPTED, "comment": "", **seen}, indent=2)
 
 
 def history(block: AssociationBlock) -> dict[str, Any]:
