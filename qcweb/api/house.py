@@ -57,10 +57,17 @@ class HouseView(APIView):
             request._request.is_page = True  # type: ignore[attr-defined]
             request._request.GET = self._as_for_a_program(request.GET)  # type: ignore[assignment]
 
+    def example(self, answer: Any) -> str | None:
+        """Return what the form of a page begins with; without it there is none."""
+        return None
+
     def _as_for_a_program(self, query: QueryDict) -> QueryDict:
         """Return what a program would ask, to be shown what it would get: a short list."""
-        plain = query.copy()
-        plain.pop("format", None)
+        plain = QueryDict(mutable=True)
+        for name, texts in query.lists():
+            # A form sends what was left empty, too.
+            if name != "format" and any(texts):
+                plain.setlist(name, [text for text in texts if text])
         if self.is_long:
             plain.setdefault("limit", str(PAGE_LIMIT))
         plain._mutable = False

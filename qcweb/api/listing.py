@@ -7,7 +7,7 @@ begin after a place in the order, not at a number: what arrives or goes meanwhil
 import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
@@ -22,7 +22,6 @@ from rest_framework.response import Response
 from qcweb import parameters
 from qcweb.access import instruments_of
 
-from .fields import follow
 from .filters import Filter, Parameter
 from .house import HouseView
 
@@ -83,7 +82,8 @@ class Listing:
     """A collection of the API.
 
     `rows` returns all of it. `tell` makes of a page's rows what the serializer takes, for what
-    other queries know of them: as many for one row as for all.
+    other queries know of them: as many for one row as for all. What has another key than that of
+    a row is told by its places.
     """
 
     collection: str
@@ -93,11 +93,11 @@ class Listing:
     orders: Mapping[str, Order]
     filters: Sequence[Filter]
     is_newest_first: bool = True
-    # Where the name of its instrument stands: a token may be for some only. Empty: nowhere.
+    # Where the name of its instrument stands: a token may be for some only.
     instrument: str = "instrument__name"
     # What tells rows of the same place apart.
     key: str = "pk"
-    tell: Callable[[list[Any], Request], Sequence[Any]] = field(default=_as_they_are)
+    tell: Callable[[list[Any], Request], Sequence[Any]] = _as_they_are
 
     @cached_property
     def parameters(self) -> list[Parameter]:
@@ -140,13 +140,12 @@ class Listing:
         rows = self._narrowed(request)
         for one in self.filters:
             rows = rows.filter(one.condition(request))
-        rows = self._ordered(rows, order, query)
-        found = list(rows[: limit + 1])
-        told = self.tell(found[:limit], request)
+        places = self._places(rows, order, query, limit + 1)
+        told = self.tell(self._fetch(places[:limit]), request)
         context = {"request": request, "at": timezone.now()}
         return {
             self.collection: self.serializer(told, many=True, context=context).data,
-            "next": self._next(request, order, found[limit - 1]) if len(found) > limit else None,
+            "next": _next(request, order, places[limit - 1]) if len(places) > limit else None,
         }
 
     def _check(self, query: QueryDict) -> None:
@@ -160,23 +159,32 @@ class Listing:
 
     def _narrowed(self, request: HttpRequest) -> QuerySet[Any, Any]:
         mine = instruments_of(request)
-        if mine is None or not self.instrument:
-            return self.rows()
-        return self.rows().filter(Q((f"{self.instrument}__in", mine)))
+        found = self.rows()
+        return found if mine is None else found.filter(Q((f"{self.instrument}__in", mine)))
 
-    def _ordered(
-        self, rows: QuerySet[Any, Any], order: str, query: QueryDict
-    ) -> QuerySet[Any, Any]:
+    def _places(
+        self, rows: QuerySet[Any, Any], order: str, query: QueryDict, n: int
+    ) -> list[Place]:
+        """Return where the rows of a page stand: a few columns are sorted faster than whole rows."""
         name = order.removeprefix("-")
         column, sign = self.orders[name].column, order[: -len(name)]
         rows = rows.order_by(f"{sign}{column}", f"{sign}{self.key}")
-        if not (text := query.get("cursor")):
-            return rows
-        place, word = self._place(text, order), "lt" if sign else "gt"
-        # The first condition says nothing new, but a database finds an index by it.
-        after = Q((f"{column}__{word}e", place.value))
-        beyond = Q((f"{column}__{word}", place.value)) | Q((f"{self.key}__{word}", place.key))
-        return rows.filter(after & beyond)
+        if text := query.get("cursor"):
+            place, word = self._place(text, order), "lt" if sign else "gt"
+            # The first condition says nothing new, but a database finds an index by it.
+            after = Q((f"{column}__{word}e", place.value))
+            beyond = Q((f"{column}__{word}", place.value)) | Q((f"{self.key}__{word}", place.key))
+            rows = rows.filter(after & beyond)
+        found = rows.values_list(column, self.key)[:n]
+        return [Place(one[0], one[-1]) for one in found]
+
+    def _fetch(self, places: list[Place]) -> list[Any]:
+        """Return the rows of places; one that has gone meanwhile is left out."""
+        if self.key != "pk":
+            return places
+        keys = [place.key for place in places]
+        rows = {row.pk: row for row in self.rows().filter(pk__in=keys)}
+        return [rows[key] for key in keys if key in rows]
 
     def _place(self, text: str, order: str) -> Place:
         of, _, rest = text.partition("~")
@@ -188,12 +196,11 @@ class Listing:
             hint = "Use the address in `next` as it is."
             raise parameters.bad("cursor", f"cursor={text!r}.", hint) from error
 
-    def _next(self, request: Request, order: str, last: Any) -> str:
-        column = self.orders[order.removeprefix("-")].column
-        place = Place(follow(last, column), follow(last, self.key))
-        query = request.GET.copy()
-        query["cursor"] = f"{order}~{place.text}"
-        return f"{request.path}?{query.urlencode()}"
+
+def _next(request: Request, order: str, last: Place) -> str:
+    query = request.GET.copy()
+    query["cursor"] = f"{order}~{last.text}"
+    return f"{request.path}?{query.urlencode()}"
 
 
 class ListView(HouseView):

@@ -12,7 +12,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 
-from qcweb.access import may_certify
+from qcweb.access import TABLE, allows
 
 from .documentation import Asked, operation, operations
 
@@ -65,6 +65,8 @@ class PageRenderer(BrowsableAPIRenderer):
         match = request.resolver_match
         at_root = match.view_name == "api:root"
         reading, acting = operation(match.route, "GET"), operation(match.route, "POST")
+        _, needed = TABLE[match.view_name]
+        may_act = acting is not None and needed is not None and allows(request.user, needed)
         address = _address(request.path, request.GET)
         return {
             "name": "API" if at_root else view.get_view_name().capitalize(),
@@ -82,8 +84,8 @@ class PageRenderer(BrowsableAPIRenderer):
             "first": _with(request, cursor=""),
             "collections": {name: reverse(url) for name, url in COLLECTIONS.items()},
             "reading": reading,
-            "acting": acting if acting and may_certify(request.user) else None,
-            "example": _indented(view.example(plain)) if acting and request.method == "GET" else "",
+            "acting": acting if may_act else None,
+            "example": view.example(plain) if may_act and request.method == "GET" else None,
             "controls": controls(reading.filters if reading else [], request.GET),
             "is_asked": bool(request.META.get("QUERY_STRING")),
             "operations": operations() if at_root else (),

@@ -29,6 +29,7 @@ from qcweb.board import latest_entries
 from qcweb.certification.models import Certification, Decision
 from trending.models import BlockScore
 
+from . import long_columns
 from .block_shapes import BlockSerializer, OneBlockSerializer
 from .certifications import find_block, told
 
@@ -73,6 +74,17 @@ CERTIFICATIONS = Choice(
 )  # fmt: skip
 
 
+def _known() -> QuerySet[AssociationBlock]:
+    return AssociationBlock.objects.select_related(
+        "instrument", "current_attempt", "blocked_by"
+    ).defer(
+        *long_columns.BLOCK,
+        *long_columns.of("blocked_by", long_columns.BLOCK),
+        *long_columns.of("instrument", long_columns.INSTRUMENT),
+        *long_columns.of("current_attempt", (*long_columns.ATTEMPT, "parameters")),
+    )
+
+
 def _tell(blocks: list[AssociationBlock], request: Request) -> Sequence[Told]:
     """Add scores and decisions: two queries, whatever their number."""
     keys = [block.pk for block in blocks]
@@ -93,13 +105,11 @@ class BlocksView(ListView):
 
     listing = Listing(
         collection="blocks",
-        rows=lambda: AssociationBlock.objects.select_related(
-            "instrument", "current_attempt", "blocked_by"
-        ),
+        rows=_known,
         serializer=BlockSerializer,
         orders={
-            "mjd_obs": Order("mjd_obs", number),
             "night": Order("night", dt.date.fromisoformat),
+            "mjd_obs": Order("mjd_obs", number),
             "ab_name": Order("ab_name", str),
             "raw_type": Order("raw_type", str),
             "changed_at": Order("changed_at", instant),

@@ -1,6 +1,7 @@
 """Certifications: every decision on a block; and how a program writes one."""
 
 import datetime as dt
+import json
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -28,6 +29,8 @@ from qcweb.certification.services import (
     take_back,
 )
 from qcweb.problems import Problem, ProblemError
+
+from . import long_columns
 
 # As long as the comment that a page takes.
 MAX_COMMENT = 5000
@@ -117,9 +120,15 @@ class DecisionSerializer(serializers.Serializer[Any]):
 def told() -> QuerySet[Certification]:
     """Return certifications with all that an answer says of them."""
     standing = Certification.objects.standing().filter(pk=OuterRef("pk"))
-    return Certification.objects.select_related(
-        "block__instrument", "attempt", "decided_by"
-    ).annotate(is_standing=Exists(standing))
+    return (
+        Certification.objects.select_related("block__instrument", "attempt", "decided_by")
+        .annotate(is_standing=Exists(standing))
+        .defer(
+            *long_columns.of("block", long_columns.BLOCK),
+            *long_columns.of("block__instrument", long_columns.INSTRUMENT),
+            *long_columns.of("attempt", (*long_columns.ATTEMPT, "parameters")),
+        )
+    )
 
 
 class CertificationsView(ListView):
@@ -127,9 +136,10 @@ class CertificationsView(ListView):
 
     listing = Listing(
         collection="certifications",
-        rows=told,
+        rows=lambda: told().defer("scores"),
         serializer=CertificationSerializer,
         orders={
+            "id": Order("pk", int),
             "decided_at": Order("decided_at", instant),
             "night": Order("block__night", dt.date.fromisoformat),
         },
@@ -191,10 +201,10 @@ class BlockCertificationsView(HouseView):
         entry = _write(block, request, read_body(request, DecisionSerializer))
         return Response(EntrySerializer(told().get(pk=entry.pk)).data, status=201)
 
-    def example(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Return what a page's form begins with."""
+    def example(self, answer: Any) -> str:
+        """Return a decision on what the answer shows."""
         seen = {name: answer[name] for name in ("seen", "seen_attempt", "seen_result")}
-        return {"decision": Decision.ACCEPTED.value, "comment": "", **seen}
+        return json.dumps({"decision": Decision.ACCEPTED, "comment": "", **seen}, indent=2)
 
 
 def history(block: AssociationBlock) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from qcweb.api.house import HouseView, refuse_foreign, unknown
 from qcweb.api.listing import Listing, ListView, Order, instant, number
 from qcweb.private import may_see_header, visible_purpose
 
+from . import long_columns
+
 STATES = {
     "calibration": Q(is_science=False, pro_catg="") & ~Q(raw_type=""),
     "science": Q(is_science=True),
@@ -122,7 +124,9 @@ class Purpose(Words):
 
 
 def _known() -> QuerySet[RawFile]:
-    return RawFile.objects.select_related("instrument", "root").defer("trace")
+    return RawFile.objects.select_related("instrument", "root").defer(
+        "trace", *long_columns.of("instrument", long_columns.INSTRUMENT)
+    )
 
 
 class FramesView(ListView):

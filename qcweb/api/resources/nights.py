@@ -18,7 +18,7 @@ from qcweb import parameters
 from qcweb.api.fields import Address, Instant, Number
 from qcweb.api.filters import Choice, Nights, OfInstrument, Span
 from qcweb.api.house import HouseView, refuse_foreign, unknown
-from qcweb.api.listing import Listing, ListView, Order
+from qcweb.api.listing import Listing, ListView, Order, Place
 from qcweb.board import Board, make_board
 from qcweb.nightlines import NightLine, night_lines
 
@@ -154,22 +154,21 @@ def _nights() -> QuerySet[AssociationBlock, Any]:
         .order_by("-pk")
     )
     return (
-        AssociationBlock.objects.values("night", "instrument_id", "instrument__name")
+        AssociationBlock.objects.values("night", "instrument_id")
         .annotate(said=Subquery(last.values("kind")[:1]))
         .distinct()
     )
 
 
-def _tell(nights: list[Any], request: Request) -> Sequence[NightLine]:
-    """Sum up the nights of a page: three queries, whatever their number."""
-    wanted = [(one["instrument__name"], one["night"]) for one in nights]
-    lines = night_lines(
-        AssociationBlock.objects.filter(
-            instrument__name__in={name for name, _ in wanted}, night__in={day for _, day in wanted}
-        )
+def _tell(nights: list[Place], request: Request) -> Sequence[NightLine]:
+    """Sum up the nights of a page: four queries, whatever their number."""
+    names = dict(Instrument.objects.values_list("pk", "name"))
+    blocks = AssociationBlock.objects.filter(
+        instrument__in={one.key for one in nights}, night__in={one.value for one in nights}
     )
-    by_key = {(line.instrument, line.night): line for line in lines}
-    return [by_key[key] for key in wanted if key in by_key]
+    lines = {(line.instrument, line.night): line for line in night_lines(blocks)}
+    wanted = [(names[one.key], one.value) for one in nights]
+    return [lines[key] for key in wanted if key in lines]
 
 
 class NightsView(ListView):

@@ -17,6 +17,8 @@ from qcweb.api.filters import Nights, OfInstrument, Span, Words, flag
 from qcweb.api.house import HouseView, refuse_foreign, unknown
 from qcweb.api.listing import Listing, ListView, Order, instant, number
 
+from . import long_columns
+
 
 class ProductSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(help_text="number of the product")
@@ -83,7 +85,9 @@ class OneProductSerializer(ProductSerializer):
 
 def _known() -> QuerySet[Product]:
     return Product.objects.select_related("attempt__block__instrument").defer(
-        "attempt__log", "attempt__inputs"
+        *long_columns.of("attempt", long_columns.ATTEMPT),
+        *long_columns.of("attempt__block", long_columns.BLOCK),
+        *long_columns.of("attempt__block__instrument", long_columns.INSTRUMENT),
     )
 
 
@@ -98,6 +102,7 @@ class ProductsView(ListView):
         rows=_known,
         serializer=ProductSerializer,
         orders={
+            "id": Order("pk", int),
             "mjd_obs": Order("attempt__block__mjd_obs", number),
             "recorded_at": Order("recorded_at", instant),
             "pro_catg": Order("pro_catg", str),

@@ -12,6 +12,8 @@ from qcweb.api.listing import Listing, ListView, Order, number
 from trending.domain.scoring import GreyReason
 from trending.models import ActKind, ParameterClass, Score, ValueState
 
+from . import long_columns
+
 # The state of a score's row, by the word of the API.
 STATES = {state.name.lower(): state for state in ValueState if state != ValueState.SUPERSEDED}
 
@@ -76,12 +78,17 @@ class ScoreSerializer(serializers.Serializer[Any]):
 
 
 def _current() -> QuerySet[Score]:
-    return Score.objects.filter(is_current=True, row__is_current=True).select_related(
+    scores: QuerySet[Score] = Score.objects.filter(is_current=True, row__is_current=True)
+    return scores.select_related(
         "series__parameter__table__instrument",
         "series__setup",
         "row__attempt__block",
         "rule",
         "act",
+    ).defer(
+        *long_columns.of("series__parameter__table__instrument", long_columns.INSTRUMENT),
+        *long_columns.of("row__attempt", (*long_columns.ATTEMPT, "parameters")),
+        *long_columns.of("row__attempt__block", long_columns.BLOCK),
     )
 
 
@@ -92,7 +99,7 @@ class ScoresView(ListView):
         collection="scores",
         rows=_current,
         serializer=ScoreSerializer,
-        orders={"mjd_obs": Order("row__mjd_obs", number), "id": Order("pk", int)},
+        orders={"id": Order("pk", int), "mjd_obs": Order("row__mjd_obs", number)},
         instrument="series__parameter__table__instrument__name",
         filters=[
             OfInstrument(column="series__parameter__table__instrument__name"),

@@ -301,7 +301,7 @@ WRONG = [
     (f"limit={'9' * 5000}", "limit", "from 1 to 1000"),
     ("limit=2&limit=3", "limit", "once"),
     ("cursor=a&cursor=b", "cursor", "once"),
-    ("order=size", "order", "mjd_obs, -mjd_obs, night, -night"),
+    ("order=size", "order", "night, -night, mjd_obs, -mjd_obs"),
     ("order=--mjd_obs", "order", "-mjd_obs"),
     ("order=mjd_obs&order=night", "order", "once"),
     ("score=red", "score", "Known are OK, NOK, grey."),
@@ -316,9 +316,10 @@ WRONG = [
     ("from=yesterday", "from", "2015-02-27"),
     ("from=2&from=3", "from", "once"),
     ("from=2015-02-28&to=2015-02-27", "from", "Exchange"),
+    ("cursor=-mjd_obs~1~1", "cursor", "as it is"),
     ("ab_name=x", "ab_name", "instrument, night, from, to"),
     *[
-        (f"cursor={text}", "cursor", "as it is")
+        (f"order=-mjd_obs&cursor={text}", "cursor", "as it is")
         for text in (
             "x", "~", "-mjd_obs~", "-mjd_obs~~", "-mjd_obs~nan~1", "-mjd_obs~inf~1", "-mjd_obs~1",
             "-mjd_obs~1~-1", "-mjd_obs~1~1.5", f"-mjd_obs~1~{2**63}", f"-mjd_obs~1~{'9' * 5000}",

@@ -61,7 +61,16 @@ def test_its_form_keeps_what_was_asked_each_value_of_it(see):
     ]
     assert values == [("from", "61000"), ("raw_type", "BIAS"), ("raw_type", "DARK"), ("limit", "5")]
     chosen = [one.text for one in form.all("option") if "selected" in one.attributes]
-    assert chosen == ["NOK", "-mjd_obs"]
+    assert chosen == ["NOK", "-night"]
+
+
+def test_what_a_form_leaves_empty_is_not_asked(see, client):
+    page = see(
+        f"{ADDRESSES['blocks']}?instrument=&raw_type=BIAS&raw_type=&from=&order=-night&limit=3"
+    )
+    asked = f"{ADDRESSES['blocks']}?raw_type=BIAS&order=-night&limit=3"
+    assert page.one("h2", id="an-t").text == f"GET {asked}"
+    assert shown(page) == client.get(asked).json()
 
 
 def test_a_page_leads_to_the_next_one_and_back_to_the_first(see):
