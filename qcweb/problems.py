@@ -87,12 +87,15 @@ def wants_json(request: HttpRequest) -> bool:
     return "application/json" in request.headers.get("Accept", "")
 
 
+def as_json(problem: Problem) -> HttpResponse:
+    return JsonResponse(
+        problem.as_dict(), status=problem.status, content_type="application/problem+json"
+    )
+
+
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
-    response: HttpResponse
     if wants_json(request):
-        response = JsonResponse(
-            problem.as_dict(), status=problem.status, content_type="application/problem+json"
-        )
+        response = as_json(problem)
     else:
         response = render(request, "problem.html", {"problem": problem}, status=problem.status)
     patch_vary_headers(response, ["Accept"])
