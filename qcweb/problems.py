@@ -94,7 +94,6 @@ def as_json(problem: Problem) -> HttpResponse:
 
 
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
-    response: HttpResponse
     if wants_json(request):
         response = as_json(problem)
     else:

@@ -1,6 +1,7 @@
 """Every way to fail is answered in the one shape."""
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from tests.qcweb.api.problems import assert_problem
@@ -120,6 +121,25 @@ def test_a_failure_of_ours_has_a_reference_and_says_nothing_of_its_cause(
     reference = problem["hint"].rsplit("reference ", 1)[1].split()[0]
     assert f"reference {reference}" in caplog.text
     assert "swordfish" in caplog.text
+
+
+def test_a_database_that_does_not_answer_is_asked_again_later(night, vera, monkeypatch):
+    def fails(*args):
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr("qcweb.api.views.read_rows.columns_of", fails)
+    client = Client(raise_request_exception=False)
+    client.force_login(vera)
+    answer = client.get(ROWS)
+    assert "connection" not in assert_problem(answer, 503, hint="reference")["detail"]
+    assert int(answer["Retry-After"]) > 0
+
+
+def test_a_form_that_nobody_can_mean_is_too_large(reader, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    form = "json=" + "x" * 2000
+    kind = "application/x-www-form-urlencoded"
+    assert_problem(reader.post("/api/v1/blocks/x/certifications/", form, content_type=kind), 413)
 
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from tests.qcweb.api.problems import assert_problem
 from tests.qcweb.web.conftest import store_history
 from tests.qcweb.web.html import parse
 from trending.models import Mark, QC1Value, Score, ScoreAct, ValueState
@@ -100,9 +101,7 @@ def test_the_plot_knows_the_value_and_its_rows(history):
 )
 def test_an_unknown_value_is_a_problem_with_a_hint(history, address):
     url = address.format(row=history.row(1).pk)
-    answer = history.client.get(url, headers={"accept": "application/json"})
-    assert answer.status_code == 404
-    assert set(answer.json()) == {"type", "title", "status", "detail", "where", "hint"}
+    assert_problem(history.client.get(url, headers={"accept": "application/json"}), 404)
 
 
 def test_leaving_out_of_statistics_moves_later_limits_and_can_be_taken_back(history):
