@@ -267,15 +267,15 @@ def _refuse(request: HttpRequest, name: str) -> HttpResponse | None:
     is_reading = request.method in {"GET", "HEAD", "OPTIONS"}
     needed = reading if is_reading else acting if request.method == "POST" else None
     if needed is None:
-        return _wrong_method(request, name, reading, acting)
+        return _wrong_method(request, reading, acting)
     if (token := token_of(request)) and (lacking := _lacking(token, needed)):
         return lacking
     if allows(request.user, needed) or (name == "metrics" and has_metrics_token(request)):
         return None
     if not request.user.is_authenticated:
         return _ask_to_log_in(request, name, needed)
-    return _answer(
-        request, name,
+    return respond(
+        request,
         Problem(403, "Not yours to do", f"This needs {needed}.", hint="Ask a QC scientist."),
     )  # fmt: skip
 
@@ -297,13 +297,13 @@ def _lacking(token: ApiToken, needed: Access) -> HttpResponse | None:
 
 
 def _wrong_method(
-    request: HttpRequest, name: str, reading: Access | None, acting: Access | None
+    request: HttpRequest, reading: Access | None, acting: Access | None
 ) -> HttpResponse:
     known = [*(["GET", "HEAD", "OPTIONS"] if reading else []), *(["POST"] if acting else [])]
     if not known:
-        return _answer(request, name, Problem(403, "Closed", "Nobody may use this address."))
-    response = _answer(
-        request, name,
+        return respond(request, Problem(403, "Closed", "Nobody may use this address."))
+    response = respond(
+        request,
         Problem(405, "Method not allowed", f"{request.method} does nothing here.",
                 hint=f"Known here: {', '.join(known)}."),
     )  # fmt: skip
@@ -314,14 +314,10 @@ def _wrong_method(
 def _ask_to_log_in(request: HttpRequest, name: str, needed: Access) -> HttpResponse:
     if is_machine_door(name):
         hint = f"Log in at /login/, or bring a token. {MAKE_ONE}"
-        return as_json(Problem(401, "Log in first", f"This needs {needed}.", hint=hint))
+        return respond(request, Problem(401, "Log in first", f"This needs {needed}.", hint=hint))
     if name == "metrics" or request.headers.get("HX-Request"):
         return respond(
             request,
             Problem(401, "Log in first", f"This needs {needed}.", hint="Log in at /login/."),
         )
     return redirect_to_login(request.get_full_path())
-
-
-def _answer(request: HttpRequest, name: str, problem: Problem) -> HttpResponse:
-    return as_json(problem) if is_machine_door(name) else respond(request, problem)

@@ -54,6 +54,10 @@ class ProblemError(Exception):
         self.problem = problem
 
 
+# Addresses that programs ask: an error is JSON there, unless a browser asks.
+MACHINES = ("/api/", "/tap/", "/qc1/qc1_cgi")
+
+
 def prefers_html(request: HttpRequest) -> bool:
     """Whether a person reads: `?format=` says so, or Accept names HTML before JSON, as browsers do."""
     if chosen := _format(request):
@@ -82,7 +86,7 @@ def _format(request: HttpRequest) -> str:
 
 
 def wants_json(request: HttpRequest) -> bool:
-    if request.path_info.startswith("/api/"):
+    if request.path_info.startswith(MACHINES):
         return not prefers_html(request)
     return "application/json" in request.headers.get("Accept", "")
 

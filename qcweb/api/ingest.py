@@ -20,8 +20,11 @@ from trending.services.batch import RawColumn
 from trending.services.import_rows import import_sheet
 from trending.services.read_files import ImportRefusedError, Sheet, read_content, sheet_of
 
+from .bodies import FORM_FIELD
+
 JSON = "application/json"
 KINDS = (JSON, PARQUET)
+FORM = "application/x-www-form-urlencoded"
 MAX_ROWS = 500_000
 _SHAPE = 'Send {"rows": [{"mjd_obs": 57080.5, "detector": "CHIP1", …}, …]}.'
 
@@ -79,6 +82,9 @@ def _sheet(request: Request, content: bytes) -> Sheet:
     kind = (request.content_type or "").partition(";")[0].strip().lower()
     if kind == JSON:
         return _json(content)
+    if kind == FORM:
+        # What a person has typed on the page of the address.
+        return _json(request._request.POST.get(FORM_FIELD, "").encode())
     if kind == PARQUET:
         return _parquet(content)
     raise ProblemError(

@@ -1,6 +1,7 @@
 """The rows of a QC1 table: pages as JSON, or all of them in a form of the field."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -116,12 +117,13 @@ class RowsView(HouseView):
         """Store rows, all of them or none; the same rows again change nothing."""
         return ingest(request, find_table(request, table))
 
-    def example(self, page: Any) -> dict[str, Any]:
-        """Return what could be stored: the first row of a page, as a program sends it."""
-        rows = page.get("rows") or [{"mjd_obs": 57080.5, "detector": "CHIP1"}]
-        own = {one["name"] for one in page["columns"] if one["parameter_class"]}
+    def example(self, answer: Any) -> str:
+        """Return what could be stored: the first row of the answer, as a program sends it."""
+        rows = answer.get("rows") or [{"mjd_obs": 57080.5, "detector": "CHIP1"}]
+        own = {one["name"] for one in answer["columns"] if one["parameter_class"]}
         kept = {"mjd_obs", "detector", "pro_catg", *own}
-        return {"rows": [{name: value for name, value in rows[0].items() if name in kept}]}
+        row = {name: value for name, value in rows[0].items() if name in kept}
+        return json.dumps({"rows": [row]}, indent=2)
 
 
 def find_table(request: Request, name: str) -> QC1Table:

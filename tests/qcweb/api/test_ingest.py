@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from urllib.parse import urlencode
 
 import pandas
 import pyarrow as pa
@@ -208,3 +209,18 @@ def test_a_number_comes_through_to_its_last_bit(writer):
     send(writer, {"rows": [row(n, bias_level=one) for n, one in enumerate(numbers)]})
     given = writer.get(f"{ROWS}?columns=bias_level").json()["rows"]
     assert [one["bias_level"] for one in given] == numbers
+
+
+def test_a_person_stores_rows_by_the_form_of_the_page(instruments, quinn, vera):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(quinn)
+    page = client.get(ROWS, headers={"Accept": "text/html"}).content.decode()
+    token = page.split('name="csrfmiddlewaretoken" value="', 1)[1].split('"', 1)[0]
+    kind = "application/x-www-form-urlencoded"
+    form = {"json": json.dumps({"rows": [row(0)]}), "csrfmiddlewaretoken": token}
+    assert client.post(ROWS, urlencode({"json": form["json"]}), kind).status_code == 403
+    answer = client.post(ROWS, urlencode(form), kind)
+    assert answer.status_code == 200
+    assert QC1Row.objects.count() == 1
+    client.force_login(vera)
+    assert "Post here" not in client.get(ROWS, headers={"Accept": "text/html"}).content.decode()

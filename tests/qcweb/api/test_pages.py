@@ -99,7 +99,9 @@ def test_a_page_leads_to_the_other_collections_and_formats(see):
     hrefs = [one.attributes.get("href", "") for one in page.all("a")]
     assert {reverse(name) for name in COLLECTIONS.values()} <= set(hrefs)
     formats = [(one.text, one.attributes["href"]) for one in page.one("span", css="seg").all("a")]
-    assert [name for name, _ in formats] == ["Page", "JSON", "CSV"]
+    assert [name for name, _ in formats] == [
+        "Page", "JSON", "CSV", "ASCII", "VOTABLE", "FITS", "PARQUET",
+    ]  # fmt: skip
     assert formats[1][1] == "/api/v1/qc1/tables/ccdcam_bias/rows/?limit=20&format=json"
 
 

@@ -4,7 +4,9 @@ import json
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -34,7 +36,17 @@ KNOWN = {
 
 
 @pytest.fixture
-def api(night, quinn):
+def _connection_stays():
+    """Keep requests from closing the connection that the test's transaction lives in."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def api(night, quinn, _connection_stays):
     """The schema as it is served, and a token that may do all there is."""
     application = get_wsgi_application()
     secret = made(quinn, "read", "ingest", "certify")[1]

@@ -197,7 +197,7 @@ def test_links_of_our_pages_lead_somewhere(states, see, client):
             followed.add(target)
             answer = client.get(target)
             if answer.streaming:
-                answer.close()
+                list(answer.streaming_content)
             if answer.status_code != 200:
                 broken.append((address, target, answer.status_code))
     assert broken == []
