@@ -59,7 +59,8 @@ class Operation:
     @property
     def filters(self) -> list[Asked]:
         """Return what a form may ask: a page is a page, and begins at the beginning."""
-        left_out = {"format", "cursor"}
+        # And filters of any name are asked by their names, which the view knows.
+        left_out = {"format", "cursor", "filters"}
         return [one for one in self.asked if not one.is_in_path and one.name not in left_out]
 
 

@@ -15,6 +15,7 @@ from qcweb import parameters
 from qcweb.access import instruments_of
 from qcweb.problems import Problem, ProblemError, prefers_html
 
+from .documentation import Asked
 from .pages import PageRenderer
 
 # What a page shows of a list, unless it is asked for more: a person reads it.
@@ -60,6 +61,10 @@ class HouseView(APIView):
     def example(self, answer: Any) -> str | None:
         """Return what the form of a page begins with; without it there is none."""
         return None
+
+    def more_filters(self, **kwargs: Any) -> list[Asked]:
+        """Return what may be asked beside what the schema says: the columns of the table at hand."""
+        return []
 
     def _as_for_a_program(self, query: QueryDict) -> QueryDict:
         """Return what a program would ask, to be shown what it would get: a short list."""

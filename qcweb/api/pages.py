@@ -86,7 +86,10 @@ class PageRenderer(BrowsableAPIRenderer):
             "reading": reading,
             "acting": acting if may_act else None,
             "example": view.example(plain) if may_act and request.method == "GET" else None,
-            "controls": controls(reading.filters if reading else [], request.GET),
+            "controls": controls(
+                [*view.more_filters(**match.kwargs), *(reading.filters if reading else [])],
+                request.GET,
+            ),
             "is_asked": bool(request.META.get("QUERY_STRING")),
             "operations": operations() if at_root else (),
         }

@@ -28,8 +28,9 @@ from trending.exports.parquet import MEDIA_TYPE as PARQUET
 from trending.models import QC1Table
 from trending.services.arrays import Array
 from trending.services.row_batches import read_batches, records
-from trending.services.row_columns import RowColumn, Source
+from trending.services.row_columns import RowColumn, Source, own_columns, parameters_of
 
+from .documentation import Asked
 from .house import HouseView, refuse_foreign, unknown
 from .ingest import ingest
 from .serializers import IngestedSerializer, RowsSerializer, RowsToStoreSerializer
@@ -117,6 +118,10 @@ class RowsView(HouseView):
         """Store rows, all of them or none; the same rows again change nothing."""
         return ingest(request, find_table(request, table))
 
+    def more_filters(self, **kwargs: Any) -> list[Asked]:
+        """Return the detectors and filter columns of the table."""
+        return choices(kwargs["table"])
+
     def example(self, answer: Any) -> str:
         """Return what could be stored: the first row of the answer, as a program sends it."""
         rows = answer.get("rows") or [{"mjd_obs": 57080.5, "detector": "CHIP1"}]
@@ -124,6 +129,18 @@ class RowsView(HouseView):
         kept = {"mjd_obs", "detector", "pro_catg", *own}
         row = {name: value for name, value in rows[0].items() if name in kept}
         return json.dumps({"rows": [row]}, indent=2)
+
+
+def choices(table: str) -> list[Asked]:
+    """Return the detectors and filter columns of a table, for the form of a page."""
+    found = QC1Table.objects.filter(name=table).first()
+    own = own_columns(parameters_of(found)) if found else []
+    names = [("detector", "One detector")]
+    names += [(one.name, one.column.description) for one in own if one.source == Source.SETUP]
+    return [
+        Asked(name, words, known=(), default="", kind="string", repeats=True, is_in_path=False)
+        for name, words in names
+    ]
 
 
 def find_table(request: Request, name: str) -> QC1Table:

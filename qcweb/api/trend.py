@@ -14,8 +14,9 @@ from trending.models import ColumnType, QC1Parameter, QC1Table, Series
 from trending.services.row_columns import RowColumn, Source, own_columns, setup_value
 from trending.services.trend import read_trend
 
+from .documentation import Asked
 from .house import HouseView
-from .rows import find_table
+from .rows import choices, find_table
 from .serializers import TrendSerializer
 
 MAX_POINTS = 100_000
@@ -62,6 +63,10 @@ class TrendView(HouseView):
                 "series": _as_json(_series(request, found), bounds, n_points),
             }
         )
+
+    def more_filters(self, **kwargs: Any) -> list[Asked]:
+        """Return the filter columns of the table; the detector is in the schema."""
+        return [one for one in choices(kwargs["table"]) if one.name != "detector"]
 
 
 def _parameter(table: QC1Table, name: str) -> QC1Parameter:

@@ -184,3 +184,10 @@ def test_nothing_on_a_page_needs_what_the_policy_forbids(see, pool, client):
         assert all("src" in one.attributes for one in page.all("script"))
         assert page.all("style") == []
         assert "bootstrap" not in client.get(address, headers=BROWSER).content.decode()
+
+
+def test_the_form_of_rows_has_the_filter_columns_of_its_table(see):
+    page = see("/api/v1/qc1/tables/ccdcam_bias/rows/?detector=CHIP1&read_mode=SLOW")
+    fields = {one.attributes["name"]: one.attributes.get("value", "") for one in page.all("input")}
+    assert (fields["detector"], fields["read_mode"], fields["binning"]) == ("CHIP1", "SLOW", "")
+    assert "filters" not in fields
