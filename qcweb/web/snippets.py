@@ -1,6 +1,6 @@
 """How to read what a page shows in a program: lines that work as they are pasted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from trending.models import Dataset, QC1Table
+from trending.models import Dataset, QC1Parameter, QC1Table, Series
 
 Query = Sequence[tuple[str, str]]
 
@@ -68,11 +68,25 @@ def _with_token(name: str, csv: str, votable: str) -> list[Snippet]:
 
 
 def of_dataset(request: HttpRequest, dataset: Dataset, since: str) -> list[Snippet]:
-    """Return how to read what a plot draws: one parameter over time, with its scores."""
-    parameter = dataset.parameter
+    """Return how to read what a plot of a report draws."""
+    return _of_parameter(request, dataset.parameter, dataset.detector, dataset.setup, since)
+
+
+def of_series(request: HttpRequest, series: Series) -> list[Snippet]:
+    """Return how to read a series over all of its time."""
+    return _of_parameter(request, series.parameter, series.detector, series.setup.values)
+
+
+def _of_parameter(
+    request: HttpRequest,
+    parameter: QC1Parameter,
+    detector: str,
+    setup: Mapping[str, object],
+    since: str = "",
+) -> list[Snippet]:
+    """Return how to read one parameter over time, with its scores."""
     columns = f"mjd_obs,date_obs,detector,{parameter.name},{parameter.name}_score"
     query = [("columns", columns), *([("from", since)] if since else [])]
-    if dataset.detector:
-        query.append(("detector", dataset.detector))
-    query += [(name, str(value)) for name, value in dataset.setup.items()]
+    query += [("detector", detector)] if detector else []
+    query += [(name, str(value)) for name, value in sorted(setup.items()) if value != ""]
     return of_rows(request, parameter.table, query)

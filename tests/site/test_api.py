@@ -121,6 +121,11 @@ out = answer.content.decode()
     return str(server.site.json(code))
 
 
+def red_row(server: Server) -> int:
+    rows = json.loads(server.get("/api/v1/qc1/tables/ccdcam_bias/rows/?score=NOK&columns=row"))
+    return int(rows["rows"][0]["row"])
+
+
 def snippets(content: str) -> list[tuple[str, str]]:
     found = re.findall(r'data-snippet="(\w+)">(.*?)</pre>', content, re.DOTALL)
     return [(kind, unescape(text)) for kind, text in found]
@@ -133,9 +138,12 @@ def snippets(content: str) -> list[tuple[str, str]]:
         ("/qc1/ccdcam_bias/?detector=CHIP1&from=2020-01-01&read_mode=&score=", 3,
          "&detector=CHIP1&from=2020-01-01"),
         ("/reports/CCDCAM/read_noise/?days=all", 3, "ron_raw_score"),
+        ("/qc1/ccdcam_bias/ron_raw/{red}/", 3, "&detector=CHIP2&binning=1x1&read_mode=FAST"),
     ],
 )  # fmt: skip
 def test_lines_pasted_from_a_page_read_what_it_shows(server, tmp_path, path, n, words):
+    if "{red}" in path:
+        path = path.format(red=red_row(server))
     found = snippets(page(server, path))
     assert len(found) >= n
     assert {kind for kind, _ in found} == {"curl", "pandas", "astropy"}

@@ -19,6 +19,7 @@ from qcweb import looks
 from qcweb.certification.models import Certification
 from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
+from qcweb.web import snippets
 from qcweb.web.plots import as_dataset, events_of
 from qcweb.web.views.blocks import find_block
 from qcweb.web.views.people import keep_typed, person, reason_of
@@ -128,6 +129,7 @@ def _page(
             "versions": _versions(series, found),
             "actions": _possible(said),
             "asked": asked,
+            "snippets": snippets.of_series(request, series),
         },
         status=400 if asked else 200,
     )
