@@ -90,7 +90,7 @@ def server(request):
     return request.getfixturevalue(request.param)
 
 
-pytestmark = [pytest.mark.needs("initdb"), pytest.mark.xdist_group("postgresql")]
+pytestmark = [pytest.mark.needs("initdb"), pytest.mark.xdist_group("api")]
 
 
 def run(server: Server, kind: str, text: str, cwd: Path) -> str:

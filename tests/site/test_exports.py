@@ -61,7 +61,7 @@ def pages(address: str, n_pages: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.needs("initdb")
-@pytest.mark.xdist_group("postgresql")
+@pytest.mark.xdist_group("exports")
 def test_a_million_rows_take_no_more_memory_than_a_tenth_of_them(served):
     address, pid = f"{served[0]}{COLUMNS}", served[1]
     tenth = f"&to={TENTH_END}"
@@ -78,7 +78,7 @@ def test_a_million_rows_take_no_more_memory_than_a_tenth_of_them(served):
 
 
 @pytest.mark.needs("initdb")
-@pytest.mark.xdist_group("postgresql")
+@pytest.mark.xdist_group("exports")
 def test_every_row_is_in_what_left(served, tmp_path):
     address, _ = served
     for form in ("csv", "fits", "votable"):
