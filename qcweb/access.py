@@ -15,7 +15,7 @@ from django.utils.cache import patch_vary_headers
 from qcweb.addresses import address_of
 from qcweb.people.models import ApiToken, Scope
 from qcweb.people.services import RefusedTokenError, find_token, note_use
-from qcweb.problems import Problem, as_json, respond
+from qcweb.problems import Problem, as_json, prefers_html, respond
 
 QC_SCIENTISTS = "QC scientists"
 STAFF = "Observatory staff"
@@ -314,7 +314,9 @@ def _wrong_method(
 def _ask_to_log_in(request: HttpRequest, name: str, needed: Access) -> HttpResponse:
     if is_machine_door(name):
         hint = f"Log in at /login/, or bring a token. {MAKE_ONE}"
-        return respond(request, Problem(401, "Log in first", f"This needs {needed}.", hint=hint))
+        problem = Problem(401, "Log in first", f"This needs {needed}.", hint=hint)
+        # A person who opens such an address is shown the way.
+        return respond(request, problem) if prefers_html(request) else as_json(problem)
     if name == "metrics" or request.headers.get("HX-Request"):
         return respond(
             request,

@@ -246,7 +246,7 @@ def _cursor(query: QueryDict, order_by: RowColumn | None) -> Place | None:
     kind = Kind.FLOAT if order_by and ROW_FIELDS.get(order_by.name) == "mjd_obs" else kind
     value, _, pk = text.rpartition("~")
     try:
-        return Place(_order_value(json.loads(value), kind), _integer(pk))
+        return Place(_order_value(json.loads(value, parse_constant=_integer), kind), _integer(pk))
     except (ValueError, RecursionError) as error:
         hint = "Use the address in `next` as it is."
         raise parameters.bad("cursor", f"cursor={text[:60]!r}.", hint) from error
@@ -256,11 +256,16 @@ def _order_value(value: object, kind: Kind) -> OrderValue:
     if value is None:
         return None
     if kind in {Kind.FLOAT, Kind.INTEGER}:
-        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _MAX_KEY:
-            return _number("nan" if not isinstance(value, float) else repr(value))
+        wanted = int if kind == Kind.INTEGER else int | float
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            raise ValueError(value)
+        if isinstance(value, int) and abs(value) > _MAX_KEY:
+            raise ValueError(value)
         return value if kind == Kind.INTEGER else _number(repr(value))
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\x00" in value:
         raise ValueError(value)
+    # What is half a character raises, as a ValueError too.
+    value.encode()
     if kind == Kind.DATE:
         return dt.date.fromisoformat(value)
     return _instant(value) if kind == Kind.INSTANT else value

@@ -289,7 +289,20 @@ LOGGING = {
             "datefmt": "%Y-%m-%dT%H:%M:%S",
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # ADQL's parser tells the root logger of every step it takes.
+    "filters": {
+        "not_parser": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: "queryparser" not in record.pathname,
+        }
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["not_parser"],
+        }
+    },
     "root": {
         "handlers": ["console"],
         "level": env.one_of("HCM_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),

@@ -21,3 +21,11 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
+
+
+class DoorAuthentication(BaseAuthentication):
+    """Whoever came through the door, login or token, where nothing is written: no form needs a token."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        user = request._request.user
+        return (user, getattr(request._request, "token", None)) if user.is_authenticated else None

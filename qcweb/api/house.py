@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from qcweb import parameters
@@ -49,7 +50,10 @@ class HouseView(APIView):
 
     @method_decorator(conditional_page)
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
-        return super().dispatch(*args, **kwargs)
+        answer = super().dispatch(*args, **kwargs)
+        # View and request refer to each other until all garbage is looked for; the answer need not wait.
+        del self.response
+        return answer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -77,6 +81,17 @@ class HouseView(APIView):
             plain.setdefault("limit", str(PAGE_LIMIT))
         plain._mutable = False
         return plain
+
+
+def answer_at_once(request: Request, data: Any) -> HttpResponseBase:
+    """Answer with much data: rendered here, unless a page is made of it.
+
+    A response of the framework refers to itself, so that its data stay until all garbage is looked
+    for; with thousands of rows a page that would be hundreds of megabytes.
+    """
+    if isinstance(request.accepted_renderer, PageRenderer):
+        return Response(data)
+    return HttpResponse(JSONRenderer().render(data), content_type="application/json")
 
 
 def refuse_foreign(request: HttpRequest, *instruments: str) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any, NoReturn
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from django.conf import settings
 from django.utils import timezone
@@ -26,6 +27,11 @@ JSON = "application/json"
 KINDS = (JSON, PARQUET)
 FORM = "application/x-www-form-urlencoded"
 MAX_ROWS = 500_000
+# Columns a body may name, and characters a text of it may have: more than any table takes, and far
+# less than a small body could be unpacked to.
+MAX_NAMES, MAX_TEXT = 500, 10_000
+# So many wrong rows are named.
+MAX_PROBLEMS = 1000
 _SHAPE = 'Send {"rows": [{"mjd_obs": 57080.5, "detector": "CHIP1", …}, …]}.'
 
 
@@ -37,13 +43,13 @@ def ingest(request: Request, table: QC1Table) -> Response:
     ProblemError
         The body cannot be read, or a row is wrong: `errors` names each. Nothing has been stored.
     """
-    parameters.check_known(request.GET, ("simulated",))
+    parameters.check_known(request.GET, ("simulated", "format"))
     is_simulated = parameters.one_of(request.GET, "simulated", ("false", "true")) == "true"
     content = _body(request)
     try:
         report = import_sheet(
             _sheet(request, content), table, timezone.now(), by=request.user.get_username(),
-            name=f"sent by {_sender(request)}", is_simulated=is_simulated,
+            name=f"sent by {_sender(request)}", is_simulated=is_simulated, most_problems=MAX_PROBLEMS,
         )  # fmt: skip
     except ImportRefusedError as error:
         _refuse(error)
@@ -107,6 +113,8 @@ def _json(content: bytes) -> Sheet:
         if not isinstance(row, dict):
             raise _bad(f"Row {n} is no object.", _SHAPE)
     names = dict.fromkeys(name for row in rows for name in row)
+    if len(names) > MAX_NAMES:
+        raise _bad(f"The rows name {len(names)} columns.", f"No table has more than {MAX_NAMES}.")
     columns: dict[str, RawColumn] = {name: [row.get(name) for row in rows] for name in names}
     return sheet_of(columns, hashlib.sha256(content).hexdigest())
 
@@ -118,11 +126,31 @@ def _no_number(word: str) -> NoReturn:
 def _parquet(content: bytes) -> Sheet:
     try:
         # What it unpacks to is said in its foot: looked at before it is read.
-        n_rows = pq.ParquetFile(io.BytesIO(content)).metadata.num_rows
+        found = pq.ParquetFile(io.BytesIO(content))
+        _check_number(found.metadata.num_rows)
+        _check_texts(content, found.schema_arrow)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _bad(f"The body is no Parquet file: {str(error)[:200]}", "Write it anew.") from error
-    _check_number(n_rows)
     return read_content(content, "parquet")
+
+
+def _check_texts(content: bytes, schema: pa.Schema) -> None:
+    """Refuse long texts before they are unpacked: each is in the file once, however many rows have it."""
+    if len(schema) > MAX_NAMES:
+        raise _bad(f"The file has {len(schema)} columns.", f"No table has more than {MAX_NAMES}.")
+    kinds = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+    texts = [one.name for one in schema if one.type in kinds]
+    table = pq.read_table(
+        io.BytesIO(content), columns=texts, read_dictionary=texts, use_threads=False
+    )
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        for chunk in column.chunks:
+            words = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+            if (pc.max(pc.binary_length(words)).as_py() or 0) > MAX_TEXT:
+                raise _bad(
+                    f"Column {name[:60]!r} has a text longer than {MAX_TEXT} characters.",
+                    "No column takes such a text.",
+                )
 
 
 def _check_number(n_rows: int) -> None:

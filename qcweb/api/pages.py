@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,8 @@ class PageRenderer(BrowsableAPIRenderer):
             "json": pretty(plain),
             "address": address,
             "formats": [(one, _with(request, format=one)) for one in view.formats],
-            "command": f"curl -H 'Accept: application/json' '{request.build_absolute_uri(address)}'",
+            "command": "curl -H 'Accept: application/json' "
+            f"{shlex.quote(request.build_absolute_uri(address))}",
             "next": plain.get("next") if isinstance(plain, dict) else None,
             "is_later": "cursor" in request.GET,
             "first": _with(request, cursor=""),

@@ -21,6 +21,7 @@ from trending.models import QC1Table
 from trending.services.row_batches import Record, records
 from trending.services.row_columns import RowColumn, RowColumns, parameters_of
 
+from .authentication import DoorAuthentication
 from .house import HouseView
 from .rows import batches_of, find_table, head_of
 
@@ -40,7 +41,7 @@ class Qc1CgiView(HouseView):
     """Rows of a QC1 table in the form of ESO's QC1 database."""
 
     # It only reads: a form from anywhere may be posted, and who asks was looked at before.
-    authentication_classes = ()
+    authentication_classes = (DoorAuthentication,)
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponseBase:

@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from qcweb.access import instruments_of
 from qcweb.certification.services import decisions_on_runs
 from qcweb.row_questions import (
     INCLUDE,
@@ -31,7 +32,7 @@ from trending.services.row_batches import read_batches, records
 from trending.services.row_columns import RowColumn, Source, own_columns, parameters_of
 
 from .documentation import Asked
-from .house import HouseView, refuse_foreign, unknown
+from .house import HouseView, answer_at_once, refuse_foreign, unknown
 from .ingest import ingest
 from .serializers import IngestedSerializer, RowsSerializer, RowsToStoreSerializer
 
@@ -153,7 +154,10 @@ def find_table(request: Request, name: str) -> QC1Table:
     """
     found = QC1Table.objects.filter(name=name).select_related("instrument").first()
     if found is None:
-        known = ", ".join(QC1Table.objects.values_list("name", flat=True)) or "none"
+        mine = instruments_of(request._request)
+        tables = QC1Table.objects.all()
+        seen = tables if mine is None else tables.filter(instrument__name__in=mine)
+        known = ", ".join(seen.values_list("name", flat=True)) or "none"
         raise unknown("QC1 table", name, "table", f"Known are {known}.")
     refuse_foreign(request._request, found.instrument.name)
     return found
@@ -161,7 +165,9 @@ def find_table(request: Request, name: str) -> QC1Table:
 
 def etag(request: Request, question: RowQuestion) -> str:
     """Return the version of an answer; empty where more than the table's facts stand in it."""
-    if any(one.source == Source.BLOCK for one in question.columns):
+    # A page holds more than its answer, and is another for each person.
+    is_page = getattr(request._request, "is_page", False)
+    if is_page or any(one.source == Source.BLOCK for one in question.columns):
         return ""
     table = question.selection.table
     facts = table.facts_at.isoformat() if table.facts_at else "none"
@@ -171,7 +177,7 @@ def etag(request: Request, question: RowQuestion) -> str:
     return f'"{hashlib.sha256(asked.encode()).hexdigest()[:32]}"'
 
 
-def page(request: Request, question: RowQuestion) -> Response:
+def page(request: Request, question: RowQuestion) -> HttpResponseBase:
     """Answer with one page of rows as JSON."""
     ids, following = question.selection.page(question.after, question.limit)
     address = None
@@ -179,13 +185,14 @@ def page(request: Request, question: RowQuestion) -> Response:
         query = request.GET.copy()
         query["cursor"] = cursor_text(following)
         address = f"{request.path}?{query.urlencode()}"
-    return Response(
+    return answer_at_once(
+        request,
         {
             "table": question.selection.table.name,
             "columns": [describe(one) for one in question.columns],
             "rows": list(records(batches_of(question, ids))),
             "next": address,
-        }
+        },
     )
 
 

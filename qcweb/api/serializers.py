@@ -73,6 +73,9 @@ class TrendSeriesSerializer(serializers.Serializer[Any]):
     detector = serializers.CharField(allow_blank=True, help_text="detector, or empty")
     n = serializers.IntegerField(help_text="values there are in the range of time")
     n_missing = serializers.IntegerField(help_text="measurements without a value")
+    n_outliers = serializers.IntegerField(
+        help_text="values outside their limits; up to 2000 all of them are given"
+    )
     is_thinned = serializers.BooleanField(help_text="there are more values than are given")
     mjd_obs = serializers.ListField(
         child=serializers.FloatField(), help_text="start of each, MJD, UTC"

@@ -18,9 +18,10 @@ from trending.services.adql import Answer, QueryRefusedError, ask
 from trending.services.adql_tables import Relation, relations
 
 from . import vosi
+from .authentication import DoorAuthentication
 from .house import HouseView
 
-MAX_ROWS = 100_000
+MAX_ROWS = 50_000
 _KNOWN = ("REQUEST", "LANG", "QUERY", "FORMAT", "RESPONSEFORMAT", "MAXREC", "VERSION", "RUNID")
 _LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 # What programs call the forms of an answer.
@@ -35,7 +36,7 @@ _NAMES = {
 class TapView(HouseView):
     """One of TAP's resources. None of them writes: a form from anywhere may be posted."""
 
-    authentication_classes = ()
+    authentication_classes = (DoorAuthentication,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Leave `format` alone: here it is the protocol's, in any case of letters."""

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
+from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from qcweb import parameters
 from qcweb.problems import Problem, ProblemError
@@ -15,18 +15,24 @@ from trending.services.row_columns import RowColumn, Source, own_columns, setup_
 from trending.services.trend import read_trend
 
 from .documentation import Asked
-from .house import HouseView
+from .house import HouseView, answer_at_once
 from .rows import choices, find_table
 from .serializers import TrendSerializer
 
 MAX_POINTS = 100_000
 POINTS = 2000
 MAX_SERIES = 200
+# Of all series together.
+ALL_POINTS = 400_000
 _KNOWN = ("from", "to", "detector", "points", "format")
 
 
 class TrendView(HouseView):
-    """A parameter over time, series by series; every value outside its limits is among the points."""
+    """A parameter over time, series by series, with its values outside limits.
+
+    All of them up to 2,000 a series; of more, the worst of each of 2,000 stretches: `n_outliers` says
+    how many there are.
+    """
 
     @extend_schema(
         operation_id="qc1_trend",
@@ -48,20 +54,22 @@ class TrendView(HouseView):
         ],
         responses=TrendSerializer,
     )  # fmt: skip
-    def get(self, request: Request, table: str, parameter: str) -> Response:
+    def get(self, request: Request, table: str, parameter: str) -> HttpResponseBase:
         found = _parameter(find_table(request, table), parameter)
-        n_points = parameters.number(request.GET, "points", POINTS, MAX_POINTS)
+        asked = parameters.number(request.GET, "points", POINTS, MAX_POINTS)
         mjd_from = parameters.mjd(request.GET, "from")
         mjd_to = parameters.mjd(request.GET, "to", is_end=True)
         bounds = (mjd_from or 0.0, np.inf if mjd_to is None else mjd_to)
-        return Response(
+        series = _series(request, found)
+        return answer_at_once(
+            request,
             {
                 "table": table,
                 "parameter": parameter,
                 "unit": found.unit,
                 "description": found.description,
-                "series": _as_json(_series(request, found), bounds, n_points),
-            }
+                "series": _as_json(series, bounds, min(asked, ALL_POINTS // max(1, len(series)))),
+            },
         )
 
     def more_filters(self, **kwargs: Any) -> list[Asked]:
@@ -122,6 +130,7 @@ def _as_json(
                 "setup": one.setup.values,
                 "detector": one.detector,
                 "n": int(places.size),
+                "n_outliers": int(np.count_nonzero(trend.result[places] == 1)),
                 "n_missing": int(np.count_nonzero(is_its)) - int(places.size),
                 "is_thinned": bool(kept.size < places.size),
                 "mjd_obs": trend.mjd[kept].tolist(),

@@ -93,7 +93,7 @@ def capabilities(base: str, max_rows: int) -> str:
         f"<accessURL use={quoteattr('base')}>{escape(base)}</accessURL></interface>"
         "<language><name>ADQL</name>"
         '<version ivo-id="ivo://ivoa.net/std/ADQL#v2.0">2.0</version>'
-        "<description>Without geometry, CASE, and queries within conditions</description></language>"
+        "<description>Without geometry, CASE, and queries as a side of a comparison</description></language>"
         f"{formats}{limit}</capability>"
     )
     name = "vosi:capabilities"

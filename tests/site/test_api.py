@@ -207,7 +207,7 @@ def test_pyvo_asks_in_adql(server):
     table = found.to_table()
     assert set(table["detector"]) == {"CHIP2"}
     assert str(table["ron_raw"].unit) == "adu"
-    assert service.maxrec == 100_000
+    assert service.maxrec == 50_000
     with pytest.raises(pyvo.dal.DALQueryError, match=r"There is no table qc1\.fors2_bias"):
         service.search("SELECT * FROM qc1.fors2_bias")
 

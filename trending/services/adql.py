@@ -5,8 +5,11 @@ it names is looked up in the tables there are; the database is asked read-only, 
 """
 
 import contextlib
+import itertools
+import math
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+from antlr4.BufferedTokenStream import BufferedTokenStream
 from django.db import DatabaseError, connection, transaction
 from queryparser.adql import ADQLQueryTranslator
 from queryparser.exceptions import QueryError, QuerySyntaxError
@@ -25,15 +29,58 @@ from trending.exports import Column, Kind, arrow_schema
 from .adql_tables import QC1, TAP_SCHEMA, Relation
 
 TIMEOUT_S = 30.0
+# To read a query; one at a time is read.
+READING_S = 3.0
+_reading = threading.Semaphore(1)
 # The parser takes ten milliseconds a word, and with brackets in brackets the square of it: what a query
 # may be is bounded before it is read.
 MAX_LENGTH, MAX_WORDS, MAX_DEPTH = 10_000, 300, 10
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _NAME = r'(?:"([A-Za-z_][A-Za-z0-9_]*)"|([A-Za-z_][A-Za-z0-9_]*))'
 _QUALIFIED = re.compile(rf"(?<![\w.\"]){_NAME}\s*\.\s*{_NAME}")
+_UNKNOWN = re.compile(r"[^A-Za-z0-9_\s.,()*+\-/=<>!\"|%;]")
+_PLAIN_ITEM = re.compile(r'(?:"?\w+"?\s*\.\s*)*"?\w+"?(?:\s+(?:as\s+)?"?\w+"?)?', re.IGNORECASE)
+FUNCTIONS = (
+    "count", "sum", "avg", "min", "max", "abs", "acos", "asin", "atan", "atan2", "ceiling", "cos",
+    "degrees", "exp", "floor", "log", "log10", "mod", "pi", "power", "radians", "rand", "round",
+    "sin", "sqrt", "tan", "truncate", "lower", "upper",
+)  # fmt: skip
 _WORD = re.compile(r"\w+|[^\s\w]")
 _COUNT = re.compile(r"count\s*\(\s*\*\s*\)", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
+
+
+class _Deadline(threading.local):
+    """Ends the reading of a query that takes too long, in its own thread.
+
+    The parser is one of Python, and asks its stream of tokens for each step it looks ahead: there
+    the clock is asked.
+    """
+
+    at = math.inf
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        self.at = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self.at = math.inf
+
+
+_deadline = _Deadline()
+_look_ahead = BufferedTokenStream.LA
+
+
+def _look_ahead_in_time(stream: BufferedTokenStream, n: int) -> Any:
+    if time.monotonic() > _deadline.at:
+        raise QueryRefusedError(
+            f"The query takes more than {READING_S:g} s to read: make it simpler."
+        )
+    return _look_ahead(stream, n)
+
+
+BufferedTokenStream.LA = _look_ahead_in_time
 
 
 class QueryRefusedError(Exception):
@@ -83,7 +130,8 @@ def ask(query: str, known: Mapping[str, Relation], n_rows: int) -> Answer:
     """
     parsed = _parse(query)
     sql, given = _with_relations(parsed, known)
-    names, rows = _run(sql, given, n_rows + 1)
+    # A driver fetches all that a query answers: the limit is the database's.
+    names, rows = _run(f"{sql} LIMIT {n_rows + 1}", given)
     shown = rows[:n_rows]
     return Answer(_columns(names, shown, parsed, known), shown, len(rows) > n_rows)
 
@@ -93,14 +141,23 @@ class _Parsed:
     sql: str
     # Full name of each relation: the columns it is asked for, None for all.
     wanted: dict[str, set[str] | None]
-    # Of each column of the answer, in order: relation and column; empty where it is computed.
-    shown: list[tuple[str, str]]
+    # Of each column of the answer, in order: relation and column, or None where it is computed.
+    shown: list[tuple[str, str] | None]
+    # It answers with the columns of its tables as they are.
+    is_star: bool
 
 
 @lru_cache(maxsize=256)
 def _parse(query: str) -> _Parsed:
     """Read a query; a dashboard asks the same again and again."""
-    sql, found = _read(_one_query(query))
+    plain = _one_query(query)
+    if not _reading.acquire(timeout=2 * READING_S):
+        raise QueryRefusedError("Others are asking; try again in some seconds.")
+    try:
+        with _deadline.within(READING_S):
+            sql, found = _read(plain)
+    finally:
+        _reading.release()
     wanted: dict[str, set[str] | None] = {
         f"{schema}.{table}".lower(): set() for schema, table in found.tables
     }
@@ -111,10 +168,42 @@ def _parse(query: str) -> _Parsed:
     # The parser tells of a star, and not of one in a query within the query.
     if "*" in _LITERAL.sub("", _COUNT.sub("", sql)):
         wanted = dict.fromkeys(wanted)
-    shown = [] if found.functions else [
-        (f"{one[0]}.{one[1]}".lower(), str(one[2] or "").lower()) for _, one in found.display_columns
-    ]  # fmt: skip
-    return _Parsed(sql.strip().rstrip(";"), wanted, shown)
+    _check_functions(found.functions)
+    sql = sql.strip().rstrip(";")
+    items = _items(sql)
+    told = [(f"{one[0]}.{one[1]}".lower(), str(one[2]).lower()) for _, one in found.display_columns]
+    shown: list[tuple[str, str] | None] = []
+    if len(told) == len(items):
+        shown = [
+            one if _PLAIN_ITEM.fullmatch(item) else None
+            for one, item in zip(told, items, strict=True)
+        ]
+    return _Parsed(sql, wanted, shown, is_star=len(items) == 1 and items[0].endswith("*"))
+
+
+def _check_functions(used: Sequence[str]) -> None:
+    """Refuse what makes much of little: the size of an answer is bounded in rows."""
+    for name in used:
+        if name.lower() not in FUNCTIONS:
+            raise QueryRefusedError(
+                f"There is no function {name}. Known are {', '.join(FUNCTIONS)}."
+            )
+
+
+def _items(sql: str) -> list[str]:
+    """Return what stands between SELECT and FROM, one column of the answer each."""
+    bare = _LITERAL.sub(lambda found: "x" * len(found[0]), sql)
+    head = re.match(r"\s*select\s+(?:distinct\s+|all\s+)?", bare, re.IGNORECASE)
+    items, depth, last = [], 0, head.end() if head else 0
+    for place in range(last, len(bare)):
+        depth += (bare[place] == "(") - (bare[place] == ")")
+        ends = depth == 0 and re.match(r"\sfrom\s", bare[place:], re.IGNORECASE)
+        if depth == 0 and (bare[place] == "," or ends):
+            items.append(sql[last:place].strip())
+            last = place + 1
+        if ends:
+            break
+    return items
 
 
 def _one_query(query: str) -> str:
@@ -122,6 +211,9 @@ def _one_query(query: str) -> str:
     if len(plain) > MAX_LENGTH:
         raise QueryRefusedError(f"The query has more than {MAX_LENGTH} characters.")
     bare = _LITERAL.sub("x", plain)
+    # What the grammar's own lexer does not know it passes over, and the query means something else.
+    if odd := _UNKNOWN.search(bare):
+        raise QueryRefusedError(f"There is no {odd[0]!r} in ADQL; is it a sign that only looks so?")
     if ";" in bare:
         raise QueryRefusedError("One query at a time: there is a ; within it.")
     n_words = len(_WORD.findall(bare))
@@ -189,7 +281,8 @@ def _with_relations(parsed: _Parsed, known: Mapping[str, Relation]) -> tuple[str
         given += more
     # Marks of the driver within the query itself: there are none but those of the heads.
     body = _renamed(parsed.sql).replace("%", "%%")
-    return f"WITH {', '.join(heads)} {body}", given
+    whole = f"WITH {', '.join(heads)} SELECT * FROM ({body}) AS answer"  # noqa: S608  parsed, its names known
+    return whole, given
 
 
 def _renamed(sql: str) -> str:
@@ -206,13 +299,13 @@ def _one_name(found: re.Match[str]) -> str:
     return f'"{table.lower()}"' if schema in {QC1, TAP_SCHEMA} else found[0]
 
 
-def _run(sql: str, given: Sequence[Any], n_rows: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _run(sql: str, given: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
     guard = _on_postgresql if connection.vendor == "postgresql" else _on_sqlite
     try:
         with guard(), connection.cursor() as cursor:
             cursor.execute(sql, list(given))
             names = [one[0] for one in cursor.description or ()]
-            return names, [tuple(row) for row in cursor.fetchmany(n_rows)]
+            return names, [tuple(row) for row in cursor.fetchall()]
     except DatabaseError as error:
         said = str(error).strip().splitlines()[0][:200] if str(error).strip() else "no reason given"
         if "timeout" in said or "interrupted" in said:
@@ -253,13 +346,25 @@ def _columns(
     known: Mapping[str, Relation],
 ) -> list[Column]:
     """Return what is known of the columns of an answer: kinds from what came, words from the tables."""
-    columns = []
-    for n, name in enumerate(names):
-        stored = _stored(n, name, names, parsed, known)
+    columns: list[Column] = []
+    taken: set[str] = set()
+    for n, given in enumerate(names):
+        stored = _stored(n, given, names, parsed, known)
+        # Some forms hold no two columns of one name.
+        name = next(one for one in _names(given) if one.lower() not in taken)
+        taken.add(name.lower())
         kind = _kind([row[n] for row in rows], stored)
         words = stored or Column(name, kind)
         columns.append(Column(name, kind, words.unit, words.description, words.ucd))
     return columns
+
+
+def _names(given: str) -> Iterator[str]:
+    """Yield names for a column: its own, then with a number behind it."""
+    plain = re.sub(r"\W+", "_", given).strip("_") or "column"
+    yield plain
+    for n in itertools.count(2):
+        yield f"{plain}_{n}"
 
 
 def _stored(
@@ -267,8 +372,10 @@ def _stored(
 ) -> Column | None:
     """Return the column of a table that a column of an answer is, if it is one."""
     if len(parsed.shown) == len(names):
-        relation, column = parsed.shown[place]
-        return known[relation].columns.get(column) if relation in known else None
+        one = parsed.shown[place]
+        return known[one[0]].columns.get(one[1]) if one and one[0] in known else None
+    if not parsed.is_star:
+        return None
     found = [known[one].columns[name] for one in parsed.wanted if name in known[one].columns]
     return found[0] if len(found) == 1 else None
 

@@ -90,7 +90,9 @@ def _expression(one: RowColumn) -> tuple[str, list[Any]]:
         if is_postgresql:
             instant = "timestamp '1858-11-17' + r.mjd_obs * interval '1 day'"
             return f"to_char({instant}, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')", []
-        return "strftime('%%Y-%%m-%%dT%%H:%%M:%%f', r.mjd_obs + 2400000.5)", []
+        ms = "CAST(round((r.mjd_obs - 40587) * 86400000000.0) / 1000 AS integer)"
+        seconds = f"strftime('%%Y-%%m-%%dT%%H:%%M:%%S', {ms} / 1000, 'unixepoch')"
+        return f"{seconds} || printf('.%%03d', {ms} %% 1000)", []
     if one.source == Source.SETUP:
         text = "s.values ->> %s" if is_postgresql else 'json_extract(s."values", %s)'
         text = f"NULLIF({text}, '')"

@@ -65,7 +65,16 @@ def _is_plain(column: Sequence[Any], longest: int | None) -> bool:
         return False
     texts = [cell for cell in column if isinstance(cell, str)] if str in kinds else []
     is_short = longest is None or max(map(len, texts), default=0) <= longest
-    return is_short and not any("\x00" in text for text in texts)
+    return is_short and not any("\x00" in text for text in texts) and _is_text("".join(texts))
+
+
+def _is_text(text: str) -> bool:
+    """Whether a text can be written: JSON may hold half of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain(cell: Any, longest: int | None) -> RawValue:
@@ -79,6 +88,8 @@ def _plain(cell: Any, longest: int | None) -> RawValue:
         raise CellError(f"= {_shown(cell)} is no text or number")
     if isinstance(cell, str) and "\x00" in cell:
         raise CellError(f"= {_shown(cell)} holds a NUL")
+    if isinstance(cell, str) and not _is_text(cell):
+        raise CellError(f"= {_shown(cell)} holds half a character")
     return cell if longest is None else _text(cell, longest)
 
 

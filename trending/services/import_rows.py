@@ -96,6 +96,7 @@ def import_sheet(
     name: str,
     is_simulated: bool = False,
     note: Callable[[int, int], None] = lambda done, total: None,
+    most_problems: int = MAX_PROBLEMS,
 ) -> ImportReport:
     """Import what was read into a table, all of it or nothing; `name` is what it is remembered by.
 
@@ -104,7 +105,7 @@ def import_sheet(
     ImportRefusedError
         A column is unknown, or a row is wrong. Nothing has been written.
     """
-    batch = _batch(sheet, table)
+    batch = _batch(sheet, table, most_problems)
     with transaction.atomic():
         done_import = QC1Import.objects.create(
             table=table,
@@ -145,7 +146,7 @@ def _store(
         raise ImportRefusedError([f"{sheet.at(sheet.places[error.place])}{error}."]) from error
 
 
-def _batch(sheet: Sheet, table: QC1Table) -> Batch:
+def _batch(sheet: Sheet, table: QC1Table, most_problems: int) -> Batch:
     """Return the rows of a file; refuse it with all that is wrong in it."""
     parameters = list(table.parameters.filter(is_active=True))
     _check_head(sheet, [one.name for one in parameters])
@@ -167,9 +168,9 @@ def _batch(sheet: Sheet, table: QC1Table) -> Batch:
         problems.reverse()
         by_place = dict(sorted(problems, key=lambda one: one[0]))
         said = [f"{sheet.at(place)}{words}" for place, words in by_place.items()]
-        more = len(said) - MAX_PROBLEMS
+        more = len(said) - most_problems
         rest = [f"… and {more} more"] if more > 0 else []
-        raise ImportRefusedError([*said[:MAX_PROBLEMS], *rest])
+        raise ImportRefusedError([*said[:most_problems], *rest])
     return Batch(
         mjd_obs=mjds,
         detector=texts["detector"],
@@ -220,7 +221,7 @@ def _mjds(sheet: Sheet, problems: Problems) -> list[float]:
 
 
 def _mjd(cell: RawValue) -> float:
-    mjd = None if cell is None else as_number(cell)
+    mjd = None if cell is None or isinstance(cell, bool) else as_number(cell)
     shown = "" if cell is None else str(cell)
     if mjd is None:
         raise ValueError(f"mjd_obs = {shown!r} is not a number")
@@ -243,8 +244,16 @@ def _no_numbers(sheet: Sheet, parameter: QC1Parameter) -> Iterator[tuple[int, st
         return
     for place, cell in zip(sheet.places, column, strict=True):
         is_empty = cell is None or str(cell).strip().lower() in _NO_VALUE
-        if not is_empty and as_number(cell) is None:
+        if not is_empty and not _is_number(cell):
             yield (
                 place,
                 f"{parameter.name} = {str(cell)!r} is not a number; leave it empty if there is none",
             )
+
+
+def _is_number(cell: RawValue) -> bool:
+    if cell is None or isinstance(cell, bool):
+        return False
+    number = as_number(cell)
+    # An integer that no number of the database holds would be stored as missing.
+    return number is not None and (math.isfinite(number) or not isinstance(cell, int))

@@ -93,7 +93,9 @@ class _Reader:
         is_dense: bool,
     ) -> None:
         self.columns, self.about_runs, self.is_dense = columns, about_runs, is_dense
-        self.states = ", ".join(str(int(one)) for one in states)
+        # A row that was chosen is given as it was, though a later run takes its place meanwhile.
+        shown = sorted({*map(int, states), int(ValueState.SUPERSEDED)})
+        self.states = ", ".join(map(str, shown))
         self.schema = arrow_schema([one.column for one in columns])
         self.with_scores = any(one.source == Source.SCORE for one in columns)
         self.setups = (

@@ -89,11 +89,7 @@ class Selection:
     def is_dense(self) -> bool:
         """Whether the values of the rows lie together (see `read_batches`)."""
         in_time = self.order_by is None or ROW_FIELDS.get(self.order_by.name) == "mjd_obs"
-        plain = {"detector", "night"}
-        by_kind = (
-            one.column.source == Source.SETUP or one.column.name in plain for one in self.conditions
-        )
-        return in_time and not self.score and all(by_kind)
+        return in_time and not self.score and all(map(_keeps_together, self.conditions))
 
     def rows(self) -> QuerySet[QC1Row]:
         """Return the rows, in no order."""
@@ -210,6 +206,13 @@ class Selection:
         if self.mjd_to is not None:
             values = values.filter(mjd_obs__lte=self.mjd_to)
         return int(values.aggregate(width=Max(Length("text")))["width"] or 0)
+
+
+def _keeps_together(one: Condition) -> bool:
+    """Whether rows that are so have none between them that are not, but for other kinds of rows."""
+    if one.column.name == "night":
+        return one.compare != "in" or len(one.values) == 1
+    return one.column.source == Source.SETUP or one.column.name == "detector"
 
 
 def _series(parameter: QC1Parameter | None) -> QuerySet[Series, int]:

@@ -117,18 +117,28 @@ def test_one_wrong_row_refuses_all_and_each_is_named(writer):
         ([row(0, read_mode="a\x00b")], "holds a NUL"),
         ([row(0, mjd_obs=1e9)], "expected a Modified Julian Date"),
         ([row(0, mjd_obs="1e400")], "expected a Modified Julian Date"),
-        ([row(0, mjd_obs=True)], ""),
-        ([row(0, ron_raw=10**400)], ""),
+        ([row(0, mjd_obs=True)], "is not a number"),
+        ([row(0, ron_raw=True)], "is not a number"),
+        ([row(0, ron_raw=10**400)], "is not a number"),
+        ([row(0, detector="\ud800")], "half a character"),
     ],
 )
 def test_each_thing_that_cannot_be_stored_is_told(writer, rows, said):
-    answer = send(writer, {"rows": rows})
-    if said:
-        problem = assert_problem(answer, 422)
-        assert said in problem["detail"]
-        assert not QC1Row.objects.exists()
-    else:
-        assert answer.status_code in {200, 422}
+    problem = assert_problem(send(writer, {"rows": rows}), 422)
+    assert said in problem["detail"]
+    assert not QC1Row.objects.exists()
+
+
+def test_every_wrong_row_is_named(writer):
+    problem = assert_problem(send(writer, {"rows": [row(n, ron_raw="x") for n in range(50)]}), 422)
+    assert [one["where"] for one in problem["errors"]] == [f"row {n}" for n in range(1, 51)]
+
+
+def test_a_small_body_that_would_unpack_to_much_is_refused(writer):
+    many = {"rows": [{f"c{n}": 1} for n in range(ingest.MAX_NAMES + 1)]}
+    assert_problem(send(writer, many), 400, "body", "No table")
+    long = parquet([row(n, detector="x" * (ingest.MAX_TEXT + 1)) for n in range(3)])
+    assert_problem(send(writer, long, PARQUET), 400, "body", "No column")
 
 
 @pytest.mark.parametrize(

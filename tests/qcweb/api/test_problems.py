@@ -78,6 +78,10 @@ def reader(client, vera):
             )
         ],
         (f"{ROWS}?order=detector&cursor=1~1", 400, "cursor", "as it is"),
+        (f"{ROWS}?order=row&cursor=NaN~5", 400, "cursor", "as it is"),
+        (f"{ROWS}?order=row&cursor=1.5~5", 400, "cursor", "as it is"),
+        (f'{ROWS}?order=detector&cursor="\\ud800"~5', 400, "cursor", "as it is"),
+        (f'{ROWS}?order=detector&cursor="\\u0000"~5', 400, "cursor", "as it is"),
         (f"{ROWS}?order=night&cursor=%22x%22~1", 400, "cursor", "as it is"),
         (f"{ROWS}?order=recorded_at&cursor=%22x%22~1", 400, "cursor", "as it is"),
         (f"{ROWS}?format=csv&limit=5", 400, "limit", "Known are from, to, format"),
@@ -127,7 +131,7 @@ def test_a_database_that_does_not_answer_is_asked_again_later(night, vera, monke
     def fails(*args):
         raise OperationalError("the server closed the connection")
 
-    monkeypatch.setattr("qcweb.api.views.read_rows.columns_of", fails)
+    monkeypatch.setattr("qcweb.row_questions.parameters_of", fails)
     client = Client(raise_request_exception=False)
     client.force_login(vera)
     answer = client.get(ROWS)

@@ -369,3 +369,12 @@ def ask(reader, address, **more):
     answer = reader.get(address, **more)
     assert answer.status_code == 200, answer.content
     return answer
+
+
+def test_a_page_and_an_answer_for_programs_have_no_tag_in_common(reader, night, quinn):
+    person = {"Accept": "text/html"}
+    page = reader.get(ROWS, headers=person)
+    tag = ask(reader, ROWS)["ETag"]
+    assert page["ETag"] != tag
+    assert reader.get(ROWS, headers={"If-None-Match": page["ETag"]}).status_code == 200
+    assert reader.get(ROWS, headers={**person, "If-None-Match": tag}).status_code == 200

@@ -276,3 +276,61 @@ def test_its_page_shows_how_to_ask_and_what_there_is(reader, night):
     page = reader.get("/tap/").content.decode()
     assert "http://testserver/tap" in page
     assert "qc1.ccdcam_bias" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (f"SELECT repeat(detector, 50000000) FROM {BIAS}", ""),
+        (f"SELECT detector FROM {BIAS} WHERE ron_raw > \u22121000", "looks so"),
+        (f"SELECT detector FROM {BIAS} WHERE ron_raw > $5", "There is no '$'"),
+    ],
+)
+def test_what_would_mean_something_else_or_too_much_is_refused(reader, night, query, said):
+    assert said in refused(reader, query)
+
+
+def test_a_query_that_is_hard_to_read_is_given_up(reader, night, monkeypatch):
+    monkeypatch.setattr(adql, "READING_S", 0.2)
+    hard = " + ".join(["((((((((((ron_raw))))))))))"] * 12)
+    assert "to read: make it simpler" in refused(reader, f"SELECT {hard} AS x FROM {BIAS}")
+    assert rows(reader, f"SELECT count(*) AS n FROM {BIAS}") == [(4,)]
+
+
+def test_a_crossing_of_tables_is_cut_by_the_database(reader, night):
+    crossed = "SELECT a.column_name FROM tap_schema.columns AS a, tap_schema.columns AS b"
+    answer = reader.get(SYNC, {"QUERY": crossed, "MAXREC": "1"})
+    assert b"OVERFLOW" in content(answer)
+
+
+@pytest.mark.parametrize("form", ["votable", "csv", "fits", "parquet", "ascii"])
+def test_two_columns_of_one_name_are_told_apart(reader, night, form):
+    query = f"SELECT detector, detector FROM {BIAS}"
+    answer = reader.get(SYNC, {"QUERY": query, "RESPONSEFORMAT": form})
+    assert answer.status_code == 200
+    assert b"detector" in content(answer)
+
+
+@pytest.mark.parametrize(
+    ("item", "unit"),
+    [
+        ("ron_raw", "adu"), ("ron_raw AS x", "adu"), ("t.ron_raw", "adu"), ("ron_raw * 1000 AS x", None),
+        ("count(*) AS ron_raw", None), ("avg(ron_raw) AS x", None),
+    ],
+)  # fmt: skip
+def test_only_what_is_a_column_has_its_unit(reader, night, item, unit):
+    [field] = ask(reader, f"SELECT {item} FROM {BIAS} AS t").fields
+    assert (str(field.unit) if field.unit else None) == unit
+
+
+def test_the_date_is_that_of_the_rows(reader, night):
+    assert rows(reader, f"SELECT TOP 1 date_obs FROM {BIAS} ORDER BY mjd_obs") == [
+        ("2026-03-02T09:00:04.217",)
+    ]
+
+
+def test_a_head_line_of_csv_cannot_be_run(reader, night):
+    answer = reader.get(
+        SYNC, {"QUERY": f'SELECT detector AS "=cmd" FROM {BIAS}', "RESPONSEFORMAT": "csv"}
+    )
+    assert not content(answer).startswith(b"=")

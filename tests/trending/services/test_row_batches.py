@@ -287,3 +287,23 @@ def test_what_was_stored_is_read(table, store, given_rows):
     assert len(found) == len(given_rows)
     for n, detector, mode, level, note in given_rows:
         assert found[n, detector, mode] == (level, (note or "").strip() or None)
+
+
+def test_a_row_that_is_replaced_meanwhile_is_given_as_it_was(table, store, monkeypatch):
+    monkeypatch.setattr(row_batches, "BATCH", 1)
+    store(row(mjd=DAY), row(mjd=DAY + 1, level=7.0))
+    asked = Selection(table)
+    batches = read_batches(table, columns(table, "level"), asked.ids(), states=asked.states)
+    next(batches)
+    store(row(mjd=DAY + 1, level=8.0))
+    assert next(batches).to_pylist() == [{"level": 7.0}]
+
+
+def test_nights_apart_are_not_read_with_all_between_them(table, store):
+    nights = [
+        where(table, "night", "in", *days)
+        for days in (["2026-03-01"], ["2026-03-01", "2026-04-01"])
+    ]
+    assert [Selection(table, conditions=[one]).is_dense for one in nights] == [True, False]
+    since = where(table, "night", "gte", "2026-03-01")
+    assert Selection(table, conditions=[since]).is_dense
