@@ -26,7 +26,8 @@ def check_known(query: QueryDict, known: tuple[str, ...]) -> None:
 def one_of(query: QueryDict, name: str, known: tuple[str, ...]) -> str:
     value = query.get(name, known[0])
     if value not in known:
-        raise bad(name, f"{name}={value!r} is not known.", f"Known are {', '.join(known)}.")
+        words = ", ".join(word for word in known if word)
+        raise bad(name, f"{name}={value!r} is not known.", f"Known are {words}.")
     return value
 
 

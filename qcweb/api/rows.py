@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -214,7 +214,8 @@ def stream(request: Request, question: RowQuestion, form: Format) -> HttpRespons
     """Answer with all rows, written while they are read."""
     name = question.selection.table.name
     if request.method == "HEAD":
-        answer: HttpResponseBase = HttpResponse(content_type=form.media_type)
+        # Of unknown length, as the answer itself is.
+        answer = StreamingHttpResponse(iter(()), content_type=form.media_type)
     else:
         answer = StreamingHttpResponse(write_rows(question, form), content_type=form.media_type)
     answer["Content-Disposition"] = f'attachment; filename="{name}.{form.ending}"'

@@ -72,6 +72,13 @@ def of_dataset(request: HttpRequest, dataset: Dataset, since: str) -> list[Snipp
     return _of_parameter(request, dataset.parameter, dataset.detector, dataset.setup, since)
 
 
+def address_of_dataset(dataset: Dataset, since: str) -> str:
+    """Return where the values of a data set are as CSV."""
+    query = _query(dataset.parameter, dataset.detector, dataset.setup, since)
+    address = reverse("api:rows", args=[dataset.parameter.table.name])
+    return f"{address}?{urlencode([('format', 'csv'), *query])}"
+
+
 def of_series(request: HttpRequest, series: Series) -> list[Snippet]:
     """Return how to read a series over all of its time."""
     return _of_parameter(request, series.parameter, series.detector, series.setup.values)
@@ -85,8 +92,13 @@ def _of_parameter(
     since: str = "",
 ) -> list[Snippet]:
     """Return how to read one parameter over time, with its scores."""
+    return of_rows(request, parameter.table, _query(parameter, detector, setup, since))
+
+
+def _query(
+    parameter: QC1Parameter, detector: str, setup: Mapping[str, object], since: str
+) -> list[tuple[str, str]]:
     columns = f"mjd_obs,date_obs,detector,{parameter.name},{parameter.name}_score"
     query = [("columns", columns), *([("from", since)] if since else [])]
     query += [("detector", detector)] if detector else []
-    query += [(name, str(value)) for name, value in sorted(setup.items()) if value != ""]
-    return of_rows(request, parameter.table, query)
+    return query + [(name, str(value)) for name, value in sorted(setup.items()) if value != ""]

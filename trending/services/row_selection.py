@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from django.core.exceptions import EmptyResultSet
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Length
 
@@ -167,7 +168,11 @@ class Selection:
         kinds = {"pk": ">i8"}
         if self.order_by is None:
             kinds["order_value"] = ">f8"
-        query, given = rows.values_list(*kinds).query.sql_with_params()
+        try:
+            query, given = rows.values_list(*kinds).query.sql_with_params()
+        except EmptyResultSet:
+            # A set-up that does not exist: no question need be asked.
+            return {name: np.empty(0, dtype=kind.replace(">", "=")) for name, kind in kinds.items()}
         return fetch_arrays(query, given, kinds)
 
     def page(self, after: Place | None, limit: int) -> tuple[list[int], Place | None]:

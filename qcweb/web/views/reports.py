@@ -52,6 +52,8 @@ class DatasetView:
     squares: list[str]
     is_simulated: bool
     snippets: list[Snippet]
+    # Where its values are as CSV: of how long, and the address.
+    downloads: list[tuple[str, str]]
 
     @property
     def limits(self) -> tuple[float | None, float | None]:
@@ -151,10 +153,6 @@ def report(request: HttpRequest, instrument: str, name: str) -> HttpResponse:
             "look": _worst([one.look for one in panels]),
             "tabs": tabs,
             "days": chosen,
-            "downloads": {
-                "quarter": (at - dt.timedelta(days=90)).date(),
-                "year": (at - dt.timedelta(days=365)).date(),
-            },
             "ranges": [("90", "90 days"), ("365", "1 year"), ("all", "All")],
             "newest": _newest(found),
             "is_simulated": any(one.is_simulated for panel in panels for one in panel.datasets),
@@ -211,8 +209,15 @@ def _dataset_view(
         n_outliers=int(np.count_nonzero(points.result == 1)),
         squares=squares,
         is_simulated=points.is_simulated,
+        downloads=[(word, snippets.address_of_dataset(dataset, day)) for word, day in _spans(at)],
         snippets=snippets.of_dataset(request, dataset, "" if since is None else f"{since:.5f}"),
     )
+
+
+def _spans(at: dt.datetime) -> list[tuple[str, str]]:
+    days = {"90 d": 90, "1 year": 365}
+    spans = [(word, f"{at - dt.timedelta(days=n):%Y-%m-%d}") for word, n in days.items()]
+    return [*spans, ("all", "")]
 
 
 def _look(newest: Sequence[LastValue], at: dt.datetime) -> Look:

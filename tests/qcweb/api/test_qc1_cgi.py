@@ -93,6 +93,13 @@ def test_a_filter_left_at_any_is_none(reader, night, value):
     assert len(as_scripts_read(text(reader.get(CGI, form)))) == 4
 
 
+def test_a_set_up_that_does_not_exist_has_no_rows(reader, night):
+    content = text(reader.get(CGI, {**FORM, "filter_read_mode": "XX"}))
+    assert content.splitlines()[0].split()[0] == "mjd_obs"
+    page = reader.get(CGI, {**FORM, "filter_read_mode": "XX", "output": "html"})
+    assert b"No rows" in page.content
+
+
 def test_filters_of_numbers_compare_numbers(reader, night):
     frames = QC1Value.objects.filter(series__parameter__name="n_frames").first().value or 0.0
     for written, n in ((f"{frames:.0f}", 1), (f"{frames:.3f}", 1), (f"{frames + 1:.0f}", 0)):
