@@ -252,7 +252,7 @@ def _no_numbers(sheet: Sheet, parameter: QC1Parameter) -> Iterator[tuple[int, st
 
 
 def _is_number(cell: RawValue) -> bool:
-    if cell is None or isinstance(cell, bool):
+    if cell is None:
         return False
     number = as_number(cell)
     # An integer that no number of the database holds would be stored as missing.
