@@ -30,7 +30,7 @@ from .adql_tables import QC1, TAP_SCHEMA, Relation
 
 TIMEOUT_S = 30.0
 # To read a query; one at a time is read.
-READING_S = 3.0
+READING_S = 5.0
 _reading = threading.Semaphore(1)
 # The parser takes ten milliseconds a word, and with brackets in brackets the square of it: what a query
 # may be is bounded before it is read.

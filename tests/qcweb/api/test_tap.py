@@ -294,6 +294,7 @@ def test_a_query_that_is_hard_to_read_is_given_up(reader, night, monkeypatch):
     monkeypatch.setattr(adql, "READING_S", 0.2)
     hard = " + ".join(["((((((((((ron_raw))))))))))"] * 12)
     assert "to read: make it simpler" in refused(reader, f"SELECT {hard} AS x FROM {BIAS}")
+    monkeypatch.undo()
     assert rows(reader, f"SELECT count(*) AS n FROM {BIAS}") == [(4,)]
 
 
