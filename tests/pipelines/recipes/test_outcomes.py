@@ -131,8 +131,6 @@ CASES = [
          Kind.INPUT, None, "unequal shapes"),
     Case(DARKS, "half of the extensions", each(spoil.without_half_of_the_extensions), Kind.RECIPE,
          139, "crashed"),
-    Case(DARKS, "a detector that is off", each(spoil.with_value("ESO DET CHIP LIVE", "F")),
-         "degraded", 0, "the products lack QC"),
     Case(MIXED_DITS, "mixed exposure times", nothing, "good", 0),
     Case(NOISE, "no EXTNAME", each(spoil.without("EXTNAME")), Kind.RECIPE, 61,
          "Cannot save product table"),
@@ -190,6 +188,17 @@ def test_what_went_wrong_is_told_apart(tmp_path, case):
     assert case.words in outcome.reason
     assert bool(outcome.products) == outcome.succeeded
     assert bool(outcome.reason) == (case.said != "good")
+
+
+def test_a_detector_of_hawki_that_is_off_is_never_good(tmp_path):
+    # For such a detector the recipe reads a pointer that nothing has set (valgrind: "depends on
+    # uninitialised value(s)" in casu_merge_propertylists): what lay on the stack before decides
+    # whether it crashes or leaves products without QC. Both were seen, each on its machine always.
+    call = call_of(DARKS, tmp_path / "raw")
+    each(spoil.with_value("ESO DET CHIP LIVE", "F"))([entry.path for entry in call.raws])
+    outcome = run(call, tmp_path / "job")
+    words = {("degraded", 0): "the products lack QC", (Kind.RECIPE, 139): "crashed (signal 11)"}
+    assert words[said(outcome), outcome.return_code] in outcome.reason
 
 
 def test_a_frame_that_is_given_twice_counts_once(tmp_path):
