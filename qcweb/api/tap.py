@@ -14,7 +14,8 @@ from rest_framework.request import Request
 
 from qcweb.access import instruments_of
 from trending.exports import FORMATS, Format, Head, votable
-from trending.services.adql import Answer, QueryRefusedError, ask
+from trending.services.adql import Answer, ask
+from trending.services.adql_reading import QueryRefusedError
 from trending.services.adql_tables import Relation, relations
 
 from . import vosi

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings as hypothesis_settings, stra
 
 from tests.qcweb.tokens import bearer, made
 from trending.models import QC1Row, QC1Value, ValueState
-from trending.services import adql
+from trending.services import adql, adql_reading
 
 SYNC = "/tap/sync"
 
@@ -291,7 +291,7 @@ def test_what_would_mean_something_else_or_too_much_is_refused(reader, night, qu
 
 
 def test_a_query_that_is_hard_to_read_is_given_up(reader, night, monkeypatch):
-    monkeypatch.setattr(adql, "READING_S", 0.2)
+    monkeypatch.setattr(adql_reading, "READING_S", 0.2)
     hard = " + ".join(["((((((((((ron_raw))))))))))"] * 12)
     assert "to read: make it simpler" in refused(reader, f"SELECT {hard} AS x FROM {BIAS}")
     monkeypatch.undo()
