@@ -197,7 +197,10 @@ def test_a_detector_of_hawki_that_is_off_is_never_good(tmp_path):
     call = call_of(DARKS, tmp_path / "raw")
     each(spoil.with_value("ESO DET CHIP LIVE", "F"))([entry.path for entry in call.raws])
     outcome = run(call, tmp_path / "job")
-    words = {("degraded", 0): "the products lack QC", (Kind.RECIPE, 139): "crashed (signal 11)"}
+    words: dict[tuple[Said, int | None], str] = {
+        ("degraded", 0): "the products lack QC",
+        (Kind.RECIPE, 139): "crashed (signal 11)",
+    }
     assert words[said(outcome), outcome.return_code] in outcome.reason
 
 
