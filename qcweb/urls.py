@@ -1,5 +1,7 @@
 """Addresses. Who may use each is in `qcweb.access`."""
 
+from dataclasses import replace
+
 from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
@@ -116,7 +118,10 @@ def _bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def _not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return respond(request, not_found())
+    problem = not_found()
+    if request.path_info.startswith("/api/"):
+        problem = replace(problem, hint="/api/v1/ lists what there is.")
+    return respond(request, problem)
 
 
 def _forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

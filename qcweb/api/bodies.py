@@ -72,11 +72,12 @@ def _json(request: Request) -> Any:
 
 
 def _wrong(faults: list[Fault], serializer: type[serializers.Serializer[Any]]) -> ProblemError:
-    first = faults[0]
+    first, fields = faults[0], serializer().fields
+    choices = getattr(fields.get(first.where), "choices", fields)
     return ProblemError(
         Problem(
             400, "Bad request", first.detail, where=first.where[:100],
-            hint=f"Known are {', '.join(serializer().fields)}.",
+            hint=f"Known are {', '.join(map(str, choices))}.",
             errors=tuple(faults[:100]) if len(faults) > 1 else (),
         )
     )  # fmt: skip

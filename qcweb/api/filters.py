@@ -3,9 +3,9 @@
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from pipelines.domain.times import mjd_to_datetime
 from pipelines.models import Instrument, RawFile, RawType
 from qcweb import parameters
+from qcweb.access import instruments_of
 from trending.models import QC1Parameter, QC1Table
 
 from .documentation import ANY_OF
@@ -39,6 +40,10 @@ class Parameter:
         )  # fmt: skip
 
 
+# Names of the instruments that a request may see; None is all of them.
+Instruments: TypeAlias = frozenset[str] | None
+
+
 class Filter(Protocol):
     """Reads some parameters of a request, and returns the rows they leave."""
 
@@ -46,6 +51,14 @@ class Filter(Protocol):
     def parameters(self) -> Sequence[Parameter]: ...
 
     def condition(self, request: Request) -> Q: ...
+
+
+def _seen(rows: QuerySet[Any, Any], instrument: str, mine: Instruments) -> QuerySet[Any, Any]:
+    return rows if mine is None else rows.filter(Q((f"{instrument}__in", mine)))
+
+
+def _names(rows: QuerySet[Any, Any], instrument: str, mine: Instruments) -> Iterable[str]:
+    return _seen(rows, instrument, mine).values_list("name", flat=True).distinct()
 
 
 def given(query: QueryDict, name: str) -> list[str]:
@@ -58,14 +71,15 @@ class Words:
     """Rows whose text is one of those given.
 
     With `known` another text is refused, unless `occurs` says that it is in use all the same.
-    Without it there is no list of what there could be, and what no row has leaves none.
+    Without it there is no list of what there could be, and what no row has leaves none. Both are asked
+    for the instruments that the request may see, None for all: a hint says nothing of others.
     """
 
     name: str
     description: str
     column: str | Callable[[Sequence[str]], Q]
-    known: Callable[[], Iterable[str]] | None = None
-    occurs: Callable[[str], bool] = lambda word: False
+    known: Callable[[Instruments], Iterable[str]] | None = None
+    occurs: Callable[[str, Instruments], bool] = lambda word, mine: False
 
     @property
     def parameters(self) -> Sequence[Parameter]:
@@ -75,13 +89,13 @@ class Words:
         words = given(request.GET, self.name)
         if not words:
             return Q()
-        self.check(words)
+        self.check(words, instruments_of(request))
         return self.column(words) if callable(self.column) else Q((f"{self.column}__in", words))
 
-    def check(self, words: Sequence[str]) -> None:
-        known = sorted(set(self.known())) if self.known else words
+    def check(self, words: Sequence[str], mine: Instruments) -> None:
+        known = sorted(set(self.known(mine))) if self.known else words
         for word in words:
-            if word not in known and not self.occurs(word):
+            if word not in known and not self.occurs(word, mine):
                 hint = f"Known are {', '.join(known) or 'none yet'}."
                 raise parameters.bad(self.name, f"{self.name}={word!r} is not known.", hint)
 
@@ -93,8 +107,8 @@ class OfInstrument(Words):
     name: str = "instrument"
     description: str = "Name of an instrument"
     column: str | Callable[[Sequence[str]], Q] = "instrument__name"
-    known: Callable[[], Iterable[str]] | None = lambda: Instrument.objects.values_list(
-        "name", flat=True
+    known: Callable[[Instruments], Iterable[str]] | None = lambda mine: _names(
+        Instrument.objects.all(), "name", mine
     )
 
     def condition(self, request: Request) -> Q:
@@ -199,20 +213,23 @@ class Span:
 def raw_type(column: str = "raw_type") -> Words:
     return Words(
         "raw_type", "Data type by the rules: BIAS, DARK", column,
-        lambda: RawType.objects.values_list("name", flat=True).distinct(),
+        lambda mine: _names(RawType.objects.all(), "instrument__name", mine),
         # Rules may know types that the instrument's folder says nothing of.
-        lambda word: RawFile.objects.filter(raw_type=word).exists(),
+        lambda word, mine: _seen(
+            RawFile.objects.filter(raw_type=word), "instrument__name", mine
+        ).exists(),
     )  # fmt: skip
 
 
 def table(column: str | Callable[[Sequence[str]], Q]) -> Words:
     words = "Name of a QC1 table: ccdcam_bias"
-    return Words("table", words, column, lambda: QC1Table.objects.values_list("name", flat=True))
+    return Words("table", words, column,
+                 lambda mine: _names(QC1Table.objects.all(), "instrument__name", mine))  # fmt: skip
 
 
 def qc1_parameter(column: str | Callable[[Sequence[str]], Q]) -> Words:
     words = "Name of a QC1 parameter, a column of its table: ron_raw"
     return Words(
         "parameter", words, column,
-        lambda: QC1Parameter.objects.values_list("name", flat=True).distinct(),
+        lambda mine: _names(QC1Parameter.objects.all(), "table__instrument__name", mine),
     )  # fmt: skip

@@ -184,7 +184,7 @@ class ReportsView(ListView):
         filters=[
             OfInstrument(),
             Words("group", "Name of a group, a column of the first page", "group__name",
-                  lambda: ReportGroup.objects.values_list("name", flat=True)),
+                  lambda _: ReportGroup.objects.values_list("name", flat=True)),
             Words("report", "Name of a report: bias_level", "name"),
             filters.table(lambda names: _drawing(parameter__table__name__in=names)),
             filters.qc1_parameter(lambda names: _drawing(parameter__name__in=names)),

@@ -40,6 +40,19 @@ def test_a_token_narrows_every_list(limited, name):
     assert limited.get(f"{ADDRESSES[name]}?instrument=UVES").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "blocks/?raw_type=NONE", "scores/?table=none", "scores/?parameter=none",
+        "instruments/?instrument=NONE", "reports/?table=ccdcam_bias",
+    ],
+)  # fmt: skip
+def test_a_hint_names_nothing_of_other_instruments(limited, pool, query):
+    problem = limited.get(f"{API}/{query}").json()
+    assert problem["status"] in {400, 403}
+    assert "ccdcam" not in problem["hint"].lower()
+
+
 def test_another_instruments_address_is_refused(limited, pool):
     block = pool["green"]
     frame = block.block_frames.first().raw_file_id
