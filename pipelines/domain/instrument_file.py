@@ -17,6 +17,18 @@ MODES = ("ALL", "NONZERO", "RANDOM")
 RULES = "rules.oca"
 
 
+# What decisions are for, where an instrument's folder names no reasons of its own.
+REASONS = {
+    "accept": [
+        "state of the instrument", "slight departure", "cannot be replaced", "limits to be changed",
+    ],
+    "reject": [
+        "saturated", "underexposed", "contaminated", "wrong set-up", "instrument fault",
+        "pipeline failed", "better set taken",
+    ],
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class RecipeLimits:
     """What is declared of one recipe.
@@ -92,6 +104,7 @@ class InstrumentDefinition:
     recipes: dict[str, RecipeLimits] = field(default_factory=dict)
     raw_types: list[RawTypeDefinition] = field(default_factory=list)
     oca: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
     rules: str = RULES
 
 
@@ -215,6 +228,7 @@ def parse_instrument(file: str, source: str) -> InstrumentDefinition:
         recipes={name: _limits(part) for name, part in top.named_sections("recipes").items()},
         raw_types=[_raw_type(name, part) for name, part in top.named_sections("raw_types").items()],
         oca=_oca(top.section("oca")),
+        reasons=_reasons(top.section("reasons")),
         rules=top.text("rules", RULES, longest=4096) or RULES,
     )
     if not definition.name.replace("_", "").isalnum() or definition.name != definition.name.upper():
@@ -223,6 +237,15 @@ def parse_instrument(file: str, source: str) -> InstrumentDefinition:
         raise top.error("instrume", "instrume is empty: no frame would be of this instrument")
     top.done()
     return definition
+
+
+def _reasons(part: Section) -> dict[str, list[str]]:
+    found = {name: part.texts(name, usual) for name, usual in REASONS.items()}
+    for name, words in found.items():
+        if too_long := next((word for word in words if len(word) > 64), None):
+            raise part.error(name, f"{too_long!r}: a reason has at most 64 characters")
+    part.done()
+    return found
 
 
 def _limits(part: Section) -> RecipeLimits:

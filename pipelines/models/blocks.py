@@ -185,6 +185,9 @@ class AssociationBlock(models.Model):
     is_withdrawn = models.BooleanField(
         default=False, help_text="rejected: its products leave the association pool"
     )
+    is_badqual = models.BooleanField(
+        default=False, help_text="rejected as BADQUAL: the calibration plan asks for another one"
+    )
     is_cancelled = models.BooleanField(
         default=False, help_text="taken out of the queue by a person, without a former result"
     )
@@ -227,6 +230,10 @@ class AssociationBlock(models.Model):
             models.CheckConstraint(
                 condition=~Q(process_status="RUNNING") | Q(lease_until__isnull=False),
                 name="block_running_has_a_lease",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_badqual=False) | Q(is_withdrawn=True),
+                name="block_badqual_is_withdrawn",
             ),
             models.CheckConstraint(
                 condition=Q(is_degraded=False) | Q(process_status="SUCCESSFUL"),

@@ -48,6 +48,8 @@ class Instrument(models.Model):
     recipes = models.JSONField(default=dict)
     # How this instrument reads what OCA leaves open, where it differs from the defaults.
     oca = models.JSONField(default=dict)
+    # What a decision may be for: {"accept": ["…"], "reject": ["…"]}.
+    reasons = models.JSONField(default=dict)
     digest = models.CharField(max_length=64, help_text="sha256 of the folder's files")
     folder = models.TextField(blank=True, help_text="where it was loaded from")
     loaded_at = models.DateTimeField()

@@ -234,7 +234,7 @@ def _fill(matrix: PlanMatrix, frames: Sequence[RawFile], at: dt.datetime) -> Non
         rule_set = next((one for one in rule_sets if _is_begun(one, night)), None)
         asking += _cases(matrix.instrument, night, rule_set, of_night)
     ones = [asker for one in asking for asker in one.askers]
-    offers = offers_for(matrix.instrument, ones, frames)
+    offers = offers_for(matrix.instrument, ones, frames, counts_rejected=True)
     rows: dict[tuple[str, str], dict[dt.date, Case]] = {}
     for one in asking:
         case = _judged(one, offers, is_finished=matrix.finished[one.night])

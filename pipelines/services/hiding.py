@@ -6,6 +6,7 @@ rejected with.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
@@ -49,35 +50,48 @@ class Affected:
 
 
 def hide_frame(frame: RawFile, by: User, reason: str, at: dt.datetime) -> Affected:
-    """Hide a frame; return which blocks that concerns.
+    """Hide a frame; return which blocks that concerns. Raises as `hide_frames`."""
+    return hide_frames([frame], by, reason, at)
+
+
+def show_frame(frame: RawFile, by: User, at: dt.datetime) -> Affected:
+    """Use a hidden frame again; return which blocks that concerns. Raises as `show_frames`."""
+    return show_frames([frame], by, at)
+
+
+def hide_frames(frames: Sequence[RawFile], by: User, reason: str, at: dt.datetime) -> Affected:
+    """Hide frames of one instrument, all or none; return which blocks that concerns.
 
     Raises
     ------
     HidingError
-        It is hidden already, or the reason is missing.
+        One is hidden already, or the reason is missing.
     """
     reason = reason.strip()[:255]
     if not reason:
         raise HidingError("Say why: whoever looks for the frame reads it.")
     with transaction.atomic():
-        _change(frame, {"hidden_at": at, "hidden_by": by, "hidden_reason": reason})
-        note_frame(frame, NightEventKind.HIDDEN, by, reason, at)
-        anew = _organise(frame, f"{frame.name} was hidden: {reason}")
-        return Affected(anew, _ask_again(frame))
+        for frame in frames:
+            _change(frame, {"hidden_at": at, "hidden_by": by, "hidden_reason": reason})
+            note_frame(frame, NightEventKind.HIDDEN, by, reason, at)
+        anew = _organise(frames, f"was hidden: {reason}")
+        used = [name for frame in frames for name in _ask_again(frame)]
+        return Affected(anew, tuple(dict.fromkeys(used)))
 
 
-def show_frame(frame: RawFile, by: User, at: dt.datetime) -> Affected:
-    """Use a hidden frame again; return which blocks that concerns.
+def show_frames(frames: Sequence[RawFile], by: User, at: dt.datetime) -> Affected:
+    """Use hidden frames of one instrument again; return which blocks that concerns.
 
     Raises
     ------
     HidingError
-        It is not hidden.
+        One is not hidden.
     """
     with transaction.atomic():
-        _change(frame, {"hidden_at": None, "hidden_by": None, "hidden_reason": ""})
-        note_frame(frame, NightEventKind.SHOWN, by, "", at)
-        return Affected(_organise(frame, f"{frame.name} is used again"))
+        for frame in frames:
+            _change(frame, {"hidden_at": None, "hidden_by": None, "hidden_reason": ""})
+            note_frame(frame, NightEventKind.SHOWN, by, "", at)
+        return Affected(_organise(frames, "is used again"))
 
 
 def uses_hidden(block: AssociationBlock) -> bool:
@@ -101,13 +115,19 @@ def _change(frame: RawFile, fields: dict[str, object]) -> None:
         raise HidingError(f"{frame.name} is {'hidden already' if is_hiding else 'not hidden'}.")
 
 
-def _organise(frame: RawFile, what: str) -> tuple[str, ...]:
-    """Organise the frame's night again; return the names of the blocks which that has changed."""
+def _organise(frames: Sequence[RawFile], what: str) -> tuple[str, ...]:
+    """Organise the frames' nights again; return the names of the blocks which that has changed."""
     stamp = timezone.now()
-    # Before its night is organised, which would say that the frame has arrived.
-    reopen_changed(frame.instrument, frame.night, what, stamp)
-    organise_nights([(frame.instrument_id, frame.night)], stamp)
-    anew = AssociationBlock.objects.filter(instrument=frame.instrument_id, changed_at=stamp)
+    by_night: dict[dt.date, list[RawFile]] = {}
+    for frame in frames:
+        by_night.setdefault(frame.night, []).append(frame)
+    for night, its in by_night.items():
+        # Before its night is organised, which would say that the frame has arrived.
+        more = f" and {len(its) - 1} more" if len(its) > 1 else ""
+        reopen_changed(its[0].instrument, night, f"{its[0].name}{more} {what}", stamp)
+        organise_nights([(its[0].instrument_id, night)], stamp)
+    instruments = {frame.instrument_id for frame in frames}
+    anew = AssociationBlock.objects.filter(instrument__in=instruments, changed_at=stamp)
     return tuple(anew.order_by("pk").values_list("ab_name", flat=True))
 
 

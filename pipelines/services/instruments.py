@@ -36,6 +36,7 @@ def load_instrument(
                 "night_rollover_hour": definition.night_rollover_hour,
                 "recipes": {name: limits.as_dict() for name, limits in definition.recipes.items()},
                 "oca": definition.oca,
+                "reasons": definition.reasons,
                 "digest": digest,
                 "folder": folder,
                 "loaded_at": at,

@@ -44,12 +44,19 @@ def askers(
     return found
 
 
-def offers_for(instrument: Instrument, ones: Sequence[Asker], frames: Sequence[RawFile]) -> Offers:
-    """Return all that some groups may choose from."""
+def offers_for(
+    instrument: Instrument,
+    ones: Sequence[Asker],
+    frames: Sequence[RawFile],
+    *,
+    counts_rejected: bool = False,
+) -> Offers:
+    """Return all that some groups may choose from; what is rejected only where it is asked for."""
     times = [frame.mjd_obs for frame in frames]
     nights = [frame.night for frame in frames]
     span = Span(min(times), max(times), min(nights), max(nights))
-    return find_offers(instrument, [one.action for one in ones], span)
+    actions = [one.action for one in ones]
+    return find_offers(instrument, actions, span, counts_rejected=counts_rejected)
 
 
 def find_matches(

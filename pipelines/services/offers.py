@@ -87,10 +87,20 @@ class Span:
         return cls(min(times), max(times), min(nights), max(nights))
 
 
-def find_offers(instrument: Instrument, actions: Iterable[oca.Action], span: Span) -> Offers:
-    """Return what blocks of some actions around some time may choose from."""
+def find_offers(
+    instrument: Instrument,
+    actions: Iterable[oca.Action],
+    span: Span,
+    *,
+    counts_rejected: bool = False,
+) -> Offers:
+    """Return what blocks of some actions around some time may choose from.
+
+    The calibration plan counts rejected ones as well, unless they are BADQUAL: they were taken, and
+    whoever rejected them did not ask for others.
+    """
     settings = settings_of(instrument)
-    virtual = _of_blocks(instrument, settings, span)
+    virtual = _of_blocks(instrument, settings, span, counts_rejected=counts_rejected)
     files = _on_disk(instrument, list(actions), span)
     offers = {offer.candidate.id: offer for offer in (*virtual, *files)}
     pool = oca.Pool.sort(
@@ -99,13 +109,18 @@ def find_offers(instrument: Instrument, actions: Iterable[oca.Action], span: Spa
     return Offers(offers, pool)
 
 
-def _of_blocks(instrument: Instrument, settings: oca.OcaSettings, span: Span) -> list[Offer]:
+def _of_blocks(
+    instrument: Instrument, settings: oca.OcaSettings, span: Span, *, counts_rejected: bool
+) -> list[Offer]:
+    is_there = Q(is_withdrawn=False)
+    if counts_rejected:
+        is_there |= Q(is_badqual=False)
     producers = (
         AssociationBlock.objects.filter(
+            is_there,
             instrument=instrument,
             mjd_mid__gte=span.first_mjd - HORIZON_DAYS,
             mjd_mid__lte=span.last_mjd + HORIZON_DAYS,
-            is_withdrawn=False,
         )
         .exclude(virtual_products=[])
         .exclude(process_status=ProcessStatus.FAILED, next_step=NextStep.REST)

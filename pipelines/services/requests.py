@@ -37,10 +37,18 @@ def note_decision(
     is_open: bool,
     is_rejected: bool,
     is_certified: bool,
+    is_badqual: bool = False,
 ) -> None:
-    """Keep what a decision means for the pipelines: its products leave the pool, or come back."""
+    """Keep what a decision means for the pipelines: its products leave the pool, or come back.
+
+    What is rejected as BADQUAL is not there for the calibration plan either: it is to be retaken.
+    """
     AssociationBlock.objects.filter(pk=block.pk).update(
-        is_withdrawn=is_rejected, needs_person=is_open, is_certified=is_certified, changed_at=at
+        is_withdrawn=is_rejected,
+        is_badqual=is_rejected and is_badqual,
+        needs_person=is_open,
+        is_certified=is_certified,
+        changed_at=at,
     )
     if not is_rejected:
         block.blocks_others.update(next_try_at=None)

@@ -58,7 +58,17 @@ class Certification(models.Model):
     # number, and the database takes one.
     number = models.PositiveIntegerField()
     decision = models.CharField(max_length=8, choices=Decision.choices)
+    # A word of the instrument's vocabulary; the comment says it at length.
+    reason = models.CharField(max_length=64, blank=True)
     comment = models.TextField(blank=True)
+    is_hiding = models.BooleanField(
+        default=False, help_text="its raw frames were hidden with the rejection"
+    )
+    is_badqual = models.BooleanField(
+        default=False, help_text="the calibration plan counts it no more: it is to be retaken"
+    )
+    # Acts that were one for the person who did it, and are taken back as one.
+    bulk = models.CharField(max_length=32, blank=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="certifications"
     )
@@ -71,6 +81,10 @@ class Certification(models.Model):
 
     class Meta:
         ordering = ["block", "number"]
+        indexes = [
+            models.Index(fields=["bulk"], name="certification_of_bulk", condition=~Q(bulk="")),
+            models.Index(fields=["decided_at"], name="certification_by_time"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["block", "number"], name="certification_number_once"),
             models.CheckConstraint(
@@ -89,6 +103,10 @@ class Certification(models.Model):
             models.CheckConstraint(
                 condition=~Q(decision="REJECTED") | ~Q(comment=""),
                 name="certification_rejected_says_why",
+            ),
+            models.CheckConstraint(
+                condition=Q(decision="REJECTED") | Q(is_hiding=False, is_badqual=False),
+                name="certification_only_a_rejection_hides",
             ),
             models.CheckConstraint(
                 condition=Q(n_nok=None) | Q(n_nok__lte=F("n_scored")),

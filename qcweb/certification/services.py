@@ -1,182 +1,56 @@
-"""Certifies blocks: green ones by themselves where that is allowed, all others by people."""
+"""People's decisions on blocks: accepted, rejected, taken back."""
 
 import datetime as dt
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from pipelines.models import (
-    AssociationBlock,
-    CertificationMode,
-    Instrument,
-    NextStep,
-    ProcessStatus,
-    RawType,
-)
-from pipelines.services.hiding import holds_hidden, uses_hidden
+from pipelines.domain.instrument_file import REASONS
+from pipelines.models import AssociationBlock, Instrument, NextStep, ProcessStatus, RawFile
+from pipelines.services.hiding import hide_frames, holds_hidden, show_frames
 from pipelines.services.organise import organise_nights
 from pipelines.services.requests import note_decision
-from trending.models import BlockScore, Score
-from trending.services.corrections import mark_rejected
 
 from .models import Certification, Decision
-
-
-class CertificationError(Exception):
-    """A decision that cannot be written: says why and what to do."""
-
-    def __init__(self, message: str, *, field: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.field = field
-
-
-class ConflictError(CertificationError):
-    """Somebody else decided meanwhile; `latest` is that decision."""
-
-    def __init__(self, latest: Certification) -> None:
-        who = latest.decided_by.get_username() if latest.decided_by else "the system"
-        super().__init__(
-            f"Not saved: {who} has written “{latest.get_decision_display()}” meanwhile. "
-            "Look at it, then decide again."
-        )
-        self.latest = latest
-
-
-class OutdatedError(CertificationError):
-    """The block has run again since the person looked at it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Not saved: the block has run again meanwhile. Look at its new result, then decide."
-        )
-
-
-# What is kept of each score with a decision, and where it stands.
-_EVIDENCE = {
-    "parameter": "series__parameter__name",
-    "detector": "row__detector",
-    "value": "value",
-    "lower": "lower",
-    "upper": "upper",
-    "result": "result",
-    "grey_reason": "grey_reason",
-    "rule": "rule__key",
-    "rule_version": "rule__version",
-}
+from .record import (
+    CertificationError,
+    ConflictError,
+    OutdatedError,
+    evidence,
+    latest,
+    mark_values,
+    standing,
+    write_entry,
+)
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """A block's score at the time of a decision."""
+class FollowUps:
+    """What a decision says and does beside accepting or rejecting.
 
-    n_nok: int | None
-    n_scored: int | None
-    scores: list[dict[str, object]]
-
-    @property
-    def is_green(self) -> bool:
-        return self.n_nok == 0 and bool(self.n_scored)
-
-
-def evidence(block: AssociationBlock) -> Evidence:
-    score = (
-        BlockScore.objects.standing().filter(block=block, attempt=block.current_attempt_id).first()
-    )
-    if score is None:
-        return Evidence(None, None, [])
-    judged = Score.objects.filter(row__attempt=score.attempt_id, is_current=True).order_by("pk")
-    found = judged.values_list(*_EVIDENCE.values())
-    return Evidence(
-        score.n_nok, score.n_scored, [dict(zip(_EVIDENCE, one, strict=True)) for one in found]
-    )
-
-
-def latest(block: AssociationBlock) -> Certification | None:
-    return (
-        Certification.objects.filter(block=block)
-        .select_related("decided_by")
-        .order_by("-number")
-        .first()
-    )
-
-
-def standing(block: AssociationBlock) -> Certification | None:
-    """Return the decision that holds for the block's present result; None when it is open."""
-    last = latest(block)
-    return last if last is not None and last.holds(block) else None
-
-
-def settle(block: AssociationBlock, at: dt.datetime) -> bool:
-    """Certify a block automatically if its rules allow it; else it waits for a person.
-
-    A rejected block that was run again has a new result: its products stay out of the pool until
-    somebody decides on that.
+    Attributes
+    ----------
+    reason
+        A word of the instrument's vocabulary, or empty.
+    hides
+        Of a rejection: its raw frames are hidden, nobody picks them up any more.
+    is_badqual
+        Of a rejection: the calibration plan counts it no more, and asks for another one.
+    bulk
+        The acts that are taken back as one have the same.
     """
-    last = latest(block)
-    if last is not None and last.holds(block) and _was_too_quick(block, last):
-        last = _reopen(block, last, at)
-    if last is not None and last.holds(block):
-        # A run was cancelled, or an earlier one made the current one again: it was decided on.
-        is_rejected = last.decision == Decision.REJECTED
-        note_decision(
-            block, at, is_open=False, is_rejected=is_rejected, is_certified=not is_rejected
-        )
-        _mark(block, last, at)
-        return False
-    seen = evidence(block)
-    is_automatic = may_be_automatic(block, seen)
-    if is_automatic:
-        _write(block, Decision.AUTO, None, "", at, last, seen)
-    note_decision(
-        block,
-        at,
-        is_open=not is_automatic,
-        is_rejected=block.is_withdrawn,
-        is_certified=is_automatic,
-    )
-    return is_automatic
+
+    reason: str = ""
+    hides: bool = False
+    is_badqual: bool = True
+    bulk: str = ""
 
 
-def _was_too_quick(block: AssociationBlock, last: Certification) -> bool:
-    """Whether the system certified by a score that came out otherwise when it was scored again."""
-    return last.decision == Decision.AUTO and (not evidence(block).is_green or _is_corrected(block))
-
-
-def _reopen(block: AssociationBlock, last: Certification, at: dt.datetime) -> Certification:
-    seen = evidence(block)
-    said = f"{seen.n_nok}/{seen.n_scored} NOK" if seen.n_scored else "no score"
-    said += ", with a person's correction" if _is_corrected(block) else ""
-    comment = f"Scored again: {said}. It was certified by its former score."
-    return _write(block, Decision.REOPENED, None, comment, at, last, seen)
-
-
-def may_be_automatic(block: AssociationBlock, seen: Evidence | None = None) -> bool:
-    if block.process_status != ProcessStatus.SUCCESSFUL or block.is_degraded or block.is_withdrawn:
-        return False
-    raw_type = RawType.objects.filter(instrument=block.instrument_id, name=block.raw_type).first()
-    if raw_type is None or raw_type.certification == CertificationMode.ALL:
-        return False
-    if raw_type.certification == CertificationMode.RANDOM and is_sampled(block, raw_type):
-        return False
-    seen = seen or evidence(block)
-    return seen.is_green and not _is_corrected(block) and not uses_hidden(block)
-
-
-def _is_corrected(block: AssociationBlock) -> bool:
-    """Whether a person stands above the rules for a value: then a person decides, by name."""
-    return Score.objects.filter(
-        row__attempt=block.current_attempt_id, is_current=True, act__isnull=False
-    ).exists()
-
-
-def is_sampled(block: AssociationBlock, raw_type: RawType) -> bool:
-    """Whether a green block is one of the sample for people: the same answer every time."""
-    digest = hashlib.sha256(block.ab_name.encode()).digest()
-    return int.from_bytes(digest[:4], "big") / 2**32 * 100 < raw_type.sample_percent
+def reasons_of(instrument: Instrument) -> dict[str, list[str]]:
+    """Return what decisions may be for: ``{"accept": [...], "reject": [...]}``."""
+    own: dict[str, list[str]] = instrument.reasons
+    return REASONS | own
 
 
 def decide(
@@ -188,6 +62,7 @@ def decide(
     seen: int,
     seen_attempt: int | None = None,
     seen_result: int | None = None,
+    follow_ups: FollowUps = FollowUps(),
     at: dt.datetime,
 ) -> Certification:
     """Write a person's decision.
@@ -204,7 +79,7 @@ def decide(
     Raises
     ------
     CertificationError
-        The block has nothing to decide on yet, or a comment is missing.
+        The block has nothing to decide on yet, a comment is missing, or the reason is not known.
     ConflictError
         Somebody else decided meanwhile.
     OutdatedError
@@ -213,12 +88,29 @@ def decide(
     comment = comment.strip()
     if decision not in {Decision.ACCEPTED, Decision.REJECTED}:
         raise CertificationError("Choose to accept or to reject.", field="decision")
+    _check_reason(block.instrument, decision, follow_ups.reason)
+    hides = decision == Decision.REJECTED and follow_ups.hides
     with transaction.atomic():
+        if hides:
+            # First the instrument, then blocks: the order in which a night is organised.
+            Instrument.objects.select_for_update(no_key=True).get(pk=block.instrument_id)
         block = _locked(block, seen_attempt, seen_result)
         _check_ready(block, decision, comment)
-        entry = _decide(block, decision, by, comment, seen, at)
-        _mark(block, entry, at)
+        entry = _decide(block, decision, by, comment, seen, at, follow_ups)
+        if hides:
+            frames = RawFile.objects.filter(block_frames__block=block, hidden_at=None)
+            hide_frames(list(frames), by, comment, at)
+        # Tables come last, for everybody: after instruments and blocks.
+        mark_values(block, entry, at)
         return entry
+
+
+def _check_reason(instrument: Instrument, decision: Decision, reason: str) -> None:
+    known = reasons_of(instrument)["accept" if decision == Decision.ACCEPTED else "reject"]
+    if reason and reason not in known:
+        raise CertificationError(
+            f"{reason!r} is no reason that {instrument} knows: {', '.join(known)}.", field="reason"
+        )
 
 
 def _locked(
@@ -269,6 +161,7 @@ def take_back(
     seen: int,
     seen_attempt: int | None = None,
     seen_result: int | None = None,
+    bulk: str = "",
     at: dt.datetime,
 ) -> Certification:
     """Take the standing decision back: the block is open again, the history keeps both.
@@ -280,26 +173,22 @@ def take_back(
         # First the instrument, then blocks: the order in which a night is organised.
         Instrument.objects.select_for_update(no_key=True).get(pk=block.instrument_id)
         block = _locked(block, seen_attempt, seen_result)
-        if standing(block) is None:
+        last = standing(block)
+        if last is None:
             raise CertificationError("There is no decision to take back.")
         was_rejected = block.is_withdrawn
-        entry = _decide(block, Decision.REOPENED, by, comment.strip(), seen, at)
-        if was_rejected:
+        more = FollowUps(bulk=bulk)
+        entry = _decide(block, Decision.REOPENED, by, comment.strip(), seen, at, more)
+        if last.is_hiding:
+            hidden = RawFile.objects.filter(
+                block_frames__block=block, hidden_at=last.decided_at, hidden_by=last.decided_by
+            )
+            show_frames(list(hidden), by, at)
+        elif was_rejected:
             organise_nights([(block.instrument_id, block.night)], at)
         # Tables come last, for everybody: after instruments and blocks.
-        _mark(block, entry, at)
+        mark_values(block, entry, at)
         return entry
-
-
-def _mark(block: AssociationBlock, entry: Certification, at: dt.datetime) -> None:
-    """Let the values of a block follow the decision on it."""
-    mark_rejected(
-        block,
-        rejected=entry.decision == Decision.REJECTED,
-        author=entry.decided_by.get_username() if entry.decided_by else "the system",
-        reason=entry.comment,
-        at=at,
-    )
 
 
 def _decide(
@@ -309,20 +198,26 @@ def _decide(
     comment: str,
     seen: int,
     at: dt.datetime,
+    more: FollowUps,
 ) -> Certification:
     last = latest(block)
     if last is not None and last.number != seen:
         raise ConflictError(last)
     try:
         with transaction.atomic():
-            entry = _write(block, decision, by, comment, at, last, evidence(block))
             rejected = decision == Decision.REJECTED
+            entry = write_entry(
+                block, decision, by, comment, at, last, evidence(block),
+                reason=more.reason, bulk=more.bulk, is_hiding=rejected and more.hides,
+                is_badqual=rejected and more.is_badqual,
+            )  # fmt: skip
             note_decision(
                 block,
                 at,
                 is_open=decision == Decision.REOPENED,
                 is_rejected=rejected,
                 is_certified=decision == Decision.ACCEPTED,
+                is_badqual=entry.is_badqual,
             )
     except IntegrityError as error:
         # Both read the same last number; the database took the faster one.
@@ -331,44 +226,3 @@ def _decide(
             raise
         raise ConflictError(now) from error
     return entry
-
-
-def _write(
-    block: AssociationBlock,
-    decision: Decision,
-    by: User | None,
-    comment: str,
-    at: dt.datetime,
-    last: Certification | None,
-    seen: Evidence,
-) -> Certification:
-    return Certification.objects.create(
-        block=block,
-        attempt_id=block.current_attempt_id,
-        number=(last.number if last else 0) + 1,
-        decision=decision,
-        comment=comment,
-        decided_by=by,
-        decided_at=at,
-        n_nok=seen.n_nok,
-        n_scored=seen.n_scored,
-        scores=seen.scores,
-    )
-
-
-def decisions_on_runs(attempt_ids: Sequence[int]) -> dict[int, str]:
-    """Return the decision that stands on each run: AUTO, ACCEPTED, REJECTED, or open."""
-    found = dict.fromkeys(attempt_ids, "open")
-    for n in range(0, len(attempt_ids), 1000):
-        entries = (
-            Certification.objects.filter(attempt__in=attempt_ids[n : n + 1000])
-            .select_related("block")
-            .order_by("number")
-            .defer("scores")
-        )
-        for entry in entries:
-            # Of a former run it says what was decided then.
-            is_former = entry.block.current_attempt_id != entry.attempt_id
-            stands = entry.decision != Decision.REOPENED if is_former else entry.holds(entry.block)
-            found[entry.attempt_id or 0] = entry.decision if stands else "open"
-    return found

@@ -21,13 +21,8 @@ from qcweb.api.filters import Nights, OfInstrument, Span, Words, choice, flag
 from qcweb.api.house import HouseView, refuse_foreign, unknown
 from qcweb.api.listing import Listing, ListView, Order, instant
 from qcweb.certification.models import Certification, Decision
-from qcweb.certification.services import (
-    CertificationError,
-    ConflictError,
-    OutdatedError,
-    decide,
-    take_back,
-)
+from qcweb.certification.record import CertificationError, ConflictError, OutdatedError
+from qcweb.certification.services import FollowUps, decide, take_back
 from qcweb.problems import Problem, ProblemError
 
 from . import long_columns
@@ -65,7 +60,12 @@ class CertificationSerializer(serializers.Serializer[Any]):
     is_standing = serializers.BooleanField(
         help_text="it is the last of its block and about its present result"
     )
+    reason = serializers.CharField(help_text="a word of the instrument's reasons, or empty")
     comment = serializers.CharField(help_text="what was seen, in words")
+    is_hiding = serializers.BooleanField(help_text="the raw frames were hidden with the rejection")
+    is_badqual = serializers.BooleanField(
+        help_text="the calibration plan counts it no more and asks for another one"
+    )
     decided_by = serializers.CharField(
         source="decided_by.username", allow_null=True, default=None, help_text="null: the system"
     )
@@ -102,6 +102,18 @@ class DecisionSerializer(serializers.Serializer[Any]):
     comment = serializers.CharField(
         required=False, allow_blank=True, default="", max_length=MAX_COMMENT,
         help_text="what was seen; needed unless a green block is accepted",
+    )  # fmt: skip
+    reason = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=64,
+        help_text="a word of the instrument's reasons",
+    )  # fmt: skip
+    hide = serializers.BooleanField(
+        required=False, default=False,
+        help_text="of a rejection: hide the raw frames, so that nobody picks them up",
+    )  # fmt: skip
+    badqual = serializers.BooleanField(
+        required=False, default=True,
+        help_text="of a rejection: the calibration plan asks for another one",
     )  # fmt: skip
     seen = serializers.IntegerField(
         min_value=0, max_value=MAX_NUMBER,
@@ -221,13 +233,20 @@ def history(block: AssociationBlock) -> dict[str, Any]:
 def _write(block: AssociationBlock, request: Request, asked: dict[str, Any]) -> Certification:
     if not isinstance(request.user, User):
         raise ProblemError(Problem(401, "Log in first", "This needs a name."))
-    seen = {name: asked.get(name) for name in ("seen_attempt", "seen_result")}
+    seen_attempt, seen_result = asked.get("seen_attempt"), asked.get("seen_result")
+    more = FollowUps(asked["reason"], hides=asked["hide"], is_badqual=asked["badqual"])
     decision, comment = Decision(asked["decision"]), asked["comment"]
     at = timezone.now()
     try:
         if decision == Decision.REOPENED:
-            return take_back(block, request.user, comment, seen=asked["seen"], **seen, at=at)
-        return decide(block, decision, request.user, comment, seen=asked["seen"], **seen, at=at)
+            return take_back(
+                block, request.user, comment, seen=asked["seen"], seen_attempt=seen_attempt,
+                seen_result=seen_result, at=at,
+            )  # fmt: skip
+        return decide(
+            block, decision, request.user, comment, seen=asked["seen"], seen_attempt=seen_attempt,
+            seen_result=seen_result, follow_ups=more, at=at,
+        )  # fmt: skip
     except (ConflictError, OutdatedError) as error:
         hint = "GET the history again: it says what there is to be seen now."
         raise ProblemError(

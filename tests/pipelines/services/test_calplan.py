@@ -103,10 +103,13 @@ def test_nothing_is_missed_before_the_days_calibrations_are_finished(matrix, qui
 
 def test_products_of_incomplete_and_rejected_blocks_do_not_count(matrix):
     found = matrix(SCIENCE, BIAS, FLAT)
-    AssociationBlock.objects.filter(raw_type="FLAT").update(is_withdrawn=True)
+    AssociationBlock.objects.filter(raw_type="FLAT").update(is_withdrawn=True, is_badqual=True)
     assert plan_matrix(found.instrument, NIGHT, 7, DAY_OVER).state == "MISS"
+    # Rejected, but nobody needs to take another one.
+    AssociationBlock.objects.filter(raw_type="FLAT").update(is_badqual=False)
+    assert plan_matrix(found.instrument, NIGHT, 7, DAY_OVER).state == "OK"
     AssociationBlock.objects.filter(raw_type="FLAT").update(
-        is_withdrawn=False, completeness="INCOMPLETE", incomplete_reason="MASTER_BIAS 0 of 1",
+        is_withdrawn=False, is_badqual=False, completeness="INCOMPLETE", incomplete_reason="MASTER_BIAS 0 of 1",
         next_step="REST",
     )  # fmt: skip
     again = plan_matrix(found.instrument, NIGHT, 7, DAY_OVER)

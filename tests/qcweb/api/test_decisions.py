@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from pipelines.models import AssociationBlock
 from qcweb.certification.models import Certification, Decision
-from qcweb.certification.services import decide, standing
+from qcweb.certification.record import standing
+from qcweb.certification.services import decide
 from tests.conftest import run_to_rest
 from tests.frames import FAST_BIAS, taken
 from tests.qcweb.api.problems import assert_problem
