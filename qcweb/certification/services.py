@@ -86,8 +86,6 @@ def decide(
         The block has run again meanwhile.
     """
     comment = comment.strip()
-    if decision not in {Decision.ACCEPTED, Decision.REJECTED}:
-        raise CertificationError("Choose to accept or to reject.", field="decision")
     _check_reason(block.instrument, decision, follow_ups.reason)
     hides = decision == Decision.REJECTED and follow_ups.hides
     with transaction.atomic():
@@ -95,7 +93,7 @@ def decide(
             # First the instrument, then blocks: the order in which a night is organised.
             Instrument.objects.select_for_update(no_key=True).get(pk=block.instrument_id)
         block = _locked(block, seen_attempt, seen_result)
-        _check_ready(block, decision, comment)
+        check(block, decision, comment)
         entry = _decide(block, decision, by, comment, seen, at, follow_ups)
         if hides:
             frames = RawFile.objects.filter(block_frames__block=block, hidden_at=None)
@@ -130,7 +128,16 @@ def _locked(
     return now
 
 
-def _check_ready(block: AssociationBlock, decision: Decision, comment: str) -> None:
+def check(block: AssociationBlock, decision: Decision, comment: str) -> None:
+    """Check that a decision can be written on a block as it is now.
+
+    Raises
+    ------
+    CertificationError
+        Why not, and what to do.
+    """
+    if decision not in {Decision.ACCEPTED, Decision.REJECTED}:
+        raise CertificationError("Choose to accept or to reject.", field="decision")
     if decision == Decision.ACCEPTED and block.process_status != ProcessStatus.SUCCESSFUL:
         raise CertificationError(
             f"This block is {block.get_process_status_display()}: there is no product to accept.",

@@ -316,7 +316,7 @@ def test_what_nothing_else_fits_is_not_queued(take, tmp_path, quinn):
 
 def test_what_is_not_withdrawn_any_more_is_not_replaced(two_biases, quinn):
     _, withdrawn, dark = two_biases
-    AssociationBlock.objects.filter(pk=withdrawn.pk).update(is_withdrawn=False)
+    AssociationBlock.objects.filter(pk=withdrawn.pk).update(is_withdrawn=False, is_badqual=False)
     done = replace_withdrawn(withdrawn, [dark], timezone.now(), quinn)
     assert done.left == [(dark, f"{withdrawn.ab_name} is not withdrawn any more")]
     assert fresh(dark).next_step == "REST"
