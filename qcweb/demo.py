@@ -26,7 +26,7 @@ from pipelines.simulator.nights import Night, demo_nights, write_night
 from pipelines.simulator.templates import Expectation
 from pipelines.simulator.truth import read_expectations
 from qcweb.access import QC_SCIENTISTS, STAFF
-from qcweb.certification.record import latest, standing
+from qcweb.certification.services.record import latest, standing
 from qcweb.tasks import ask
 from trending.models import BlockScore, QC1Row, QC1Table
 from trending.services.delay import TABLE as DELAY_TABLE

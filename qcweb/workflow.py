@@ -19,7 +19,7 @@ from pipelines.services.attempts import back_off, note_qc_duration
 from pipelines.services.process import process_block, waiting_for
 from pipelines.services.publish import offer_products
 from pipelines.services.recover import recover_lost
-from qcweb.certification.automatic import settle
+from qcweb.certification.services.automatic import settle
 from qcweb.queues import queues_read, route
 from trending.services.extract import extract
 from trending.services.score import score_new_run

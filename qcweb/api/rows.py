@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from qcweb.access import instruments_of
-from qcweb.certification.record import decisions_on_runs
+from qcweb.certification.services.record import decisions_on_runs
 from qcweb.row_questions import (
     INCLUDE,
     JSON,

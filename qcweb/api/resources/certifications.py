@@ -21,8 +21,8 @@ from qcweb.api.filters import Nights, OfInstrument, Span, Words, choice, flag
 from qcweb.api.house import HouseView, refuse_foreign, unknown
 from qcweb.api.listing import Listing, ListView, Order, instant
 from qcweb.certification.models import Certification, Decision
-from qcweb.certification.record import CertificationError, ConflictError, OutdatedError
-from qcweb.certification.services import FollowUps, decide, take_back
+from qcweb.certification.services.decisions import FollowUps, decide, take_back
+from qcweb.certification.services.record import CertificationError, ConflictError, OutdatedError
 from qcweb.problems import Problem, ProblemError
 
 from . import long_columns

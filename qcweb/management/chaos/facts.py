@@ -8,7 +8,7 @@ from django.db.models import Count
 
 from pipelines.models import AssociationBlock, NextStep
 from qcweb.certification.models import Certification
-from qcweb.certification.record import standing
+from qcweb.certification.services.record import standing
 from trending.models import BlockScore, QC1Row, Score
 
 

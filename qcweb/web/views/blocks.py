@@ -15,8 +15,8 @@ from pipelines.services.attempts import read_log
 from qcweb import looks
 from qcweb.board import BoardRow, make_row
 from qcweb.certification.models import Certification, Decision
-from qcweb.certification.record import CertificationError, latest, standing
-from qcweb.certification.services import decide, take_back
+from qcweb.certification.services.decisions import decide, take_back
+from qcweb.certification.services.record import CertificationError, latest, standing
 from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.previews import views_of

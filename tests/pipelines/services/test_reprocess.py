@@ -31,7 +31,7 @@ from pipelines.services.reprocess import (
 from pipelines.services.requests import request_again
 from pipelines.services.reuse import digest_of
 from qcweb.certification.models import Decision
-from qcweb.certification.services import decide
+from qcweb.certification.services.decisions import decide
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, FLAT, later, taken
 

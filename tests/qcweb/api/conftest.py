@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Instrument, NightEvent, Product, RawFile
 from qcweb.certification.models import Certification, Decision
-from qcweb.certification.services import decide, take_back
+from qcweb.certification.services.decisions import decide, take_back
 from trending.models import (
     QC1Parameter,
     QC1Row,

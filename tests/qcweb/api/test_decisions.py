@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from pipelines.models import AssociationBlock
 from qcweb.certification.models import Certification, Decision
-from qcweb.certification.record import standing
-from qcweb.certification.services import decide
+from qcweb.certification.services.decisions import decide
+from qcweb.certification.services.record import standing
 from tests.conftest import run_to_rest
 from tests.frames import FAST_BIAS, taken
 from tests.qcweb.api.problems import assert_problem

@@ -8,16 +8,16 @@ from pipelines.models import AssociationBlock, CalibrationLink, CertificationMod
 from pipelines.services.hiding import hide_frame
 from pipelines.services.requests import request_again
 from qcweb import workflow
-from qcweb.certification.automatic import is_sampled, may_be_automatic
 from qcweb.certification.models import AppendOnlyError, Certification, Decision
-from qcweb.certification.record import (
+from qcweb.certification.services.automatic import is_sampled, may_be_automatic
+from qcweb.certification.services.decisions import decide, take_back
+from qcweb.certification.services.record import (
     CertificationError,
     ConflictError,
     OutdatedError,
     evidence,
     standing,
 )
-from qcweb.certification.services import decide, take_back
 from tests.conftest import run_to_rest
 from tests.frames import DARK, later, taken
 from tests.qcweb.web.html import parse

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pipelines.models import Act, Instrument
 from qcweb.certification.handover import masters_of
 from qcweb.certification.models import Decision
-from qcweb.certification.services import decide
+from qcweb.certification.services.decisions import decide
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, later, taken
 

@@ -9,7 +9,7 @@ from pipelines.models import AssociationBlock
 from pipelines.services.control import make_current
 from pipelines.services.reprocess import run_again
 from qcweb.certification.models import Decision
-from qcweb.certification.services import decide
+from qcweb.certification.services.decisions import decide
 from tests.conftest import run_to_rest
 from trending.models import (
     ActKind,

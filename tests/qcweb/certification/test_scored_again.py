@@ -6,8 +6,8 @@ from django.utils import timezone
 from pipelines.models import AssociationBlock, NextStep
 from qcweb import workflow
 from qcweb.certification.models import Decision
-from qcweb.certification.record import latest
-from qcweb.certification.services import decide
+from qcweb.certification.services.decisions import decide
+from qcweb.certification.services.record import latest
 from trending.models import ActKind, BlockScore, QC1Row, Score
 from trending.services.corrections import correct_block, take_back
 from trending.services.rescore import rescore

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from pipelines.models import AssociationBlock, Attempt, Product, RawFile
 from qcweb.certification.models import Certification
-from qcweb.certification.record import standing
+from qcweb.certification.services.record import standing
 from tests.qcweb.web.html import parse
 from trending.models import QC1Parameter, Report, ScoreRule
 

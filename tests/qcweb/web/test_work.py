@@ -15,7 +15,7 @@ from pipelines.services import previews
 from pipelines.services.previews import make_due_previews, make_previews, previous_certified
 from pipelines.services.reprocess import run_again
 from qcweb.certification.models import Decision
-from qcweb.certification.services import decide
+from qcweb.certification.services.decisions import decide
 from tests.conftest import run_to_rest
 from tests.frames import BIAS, later, taken
 from tests.qcweb.web.html import parse

@@ -9,10 +9,9 @@ from django.contrib.auth.models import User
 from pipelines.models import (
     AssociationBlock,
 )
+from qcweb.certification.models import Certification, Decision
 from trending.models import BlockScore, Score
 from trending.services.corrections import mark_rejected
-
-from .models import Certification, Decision
 
 
 class CertificationError(Exception):

@@ -11,8 +11,8 @@ from pipelines.models import AssociationBlock, Instrument, NextStep, ProcessStat
 from pipelines.services.hiding import hide_frames, holds_hidden, show_frames
 from pipelines.services.organise import organise_nights
 from pipelines.services.requests import note_decision
+from qcweb.certification.models import Certification, Decision
 
-from .models import Certification, Decision
 from .record import (
     CertificationError,
     ConflictError,

@@ -11,9 +11,9 @@ from pipelines.models import (
 )
 from pipelines.services.hiding import uses_hidden
 from pipelines.services.requests import note_decision
+from qcweb.certification.models import Certification, Decision
 from trending.models import Score
 
-from .models import Certification, Decision
 from .record import (
     Evidence,
     evidence,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from django.contrib.auth.models import User
 
 from pipelines.models import AssociationBlock
+from qcweb.certification.models import Certification, Decision
 
-from .models import Certification, Decision
+from .decisions import FollowUps, check, decide, take_back
 from .record import CertificationError, latest
-from .services import FollowUps, check, decide, take_back
 
 # What a person can oversee, and the database does within one request.
 MOST_BLOCKS = 200

@@ -1,0 +1,1 @@
+"""What is done about certifications: by people, by the system, on one block and on many."""
