@@ -213,7 +213,7 @@ def make_row(
         certification=looks.certification(entry, needs_person=needs_person),
         queue=looks.queue_word(block, at),
         comment=_comment(block, score, entry, needs_person=needs_person),
-        kind=_kind(block, score),
+        kind=kind_of(block, score),
         needs_person=needs_person,
         n_nok=score.n_nok if score else 0,
         n_scored=score.n_scored if score else 0,
@@ -242,7 +242,7 @@ def _comment(
     return ""
 
 
-def _kind(block: AssociationBlock, score: BlockScore | None) -> str:
+def kind_of(block: AssociationBlock, score: BlockScore | None) -> str:
     if block.completeness == Completeness.INCOMPLETE:
         return "incomplete"
     if block.process_status != ProcessStatus.SUCCESSFUL:

@@ -35,6 +35,8 @@ HCM_SWEEP_S = env.number("HCM_SWEEP_S", 5, low=0.2, high=3600)
 HCM_RETRY_S = env.number("HCM_RETRY_S", 300, low=0.1, high=7 * 86400)
 # How often the round looks for new frames, organises, and tries again what failed.
 HCM_ROUND_S = env.number("HCM_ROUND_S", 3600, low=1, high=86400)
+# How long a block is somebody's who said so, unless they say it again.
+HCM_CLAIM_MINUTES = env.number("HCM_CLAIM_MINUTES", 30, low=1, high=1440)
 HCM_MAX_ATTEMPTS = int(env.number("HCM_MAX_ATTEMPTS", 5, low=1, high=100))
 
 # Use the products of an earlier run again when nothing it depends on has changed.

@@ -29,6 +29,7 @@ from qcweb.web.views import (
     tokens,
     values,
     work,
+    worklist,
 )
 
 urlpatterns = [
@@ -53,7 +54,10 @@ urlpatterns = [
     path("nights/<str:instrument>/<str:night>/run/", work.night_run, name="night-run"),
     path("handover/<str:instrument>/", handover.handover, name="handover"),
     path("handover/<str:instrument>/tar/", handover.archive, name="handover-archive"),
-    path("worklist/", nights.worklist, name="worklist"),
+    path("worklist/", worklist.show, name="worklist"),
+    path("worklist/claim/", worklist.claim, name="worklist-claim"),
+    path("worklist/decide/", worklist.decide, name="worklist-decide"),
+    path("worklist/undo/<slug:number>/", worklist.undo, name="worklist-undo"),
     path("frames/", frames.raw_frames, name="raw-frames"),
     path("frames/<int:pk>/", frames.frame, name="frame"),
     path("frames/<int:pk>/look/<int:number>.png", frames.look, name="frame-look"),

@@ -135,3 +135,24 @@ class Certification(models.Model):
             return False
         is_successful = block.process_status == ProcessStatus.SUCCESSFUL
         return is_successful or self.decision == Decision.REJECTED
+
+
+class Claim(models.Model):
+    """Somebody works on a block; it ends by itself, so that nobody's absence holds a block up."""
+
+    block = models.OneToOneField(
+        "pipelines.AssociationBlock", models.CASCADE, related_name="+", primary_key=True
+    )
+    claimed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="claims")
+    claimed_at = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(until__gt=F("claimed_at")), name="claim_ends_after_it_begins"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.block_id}: {self.claimed_by_id}"

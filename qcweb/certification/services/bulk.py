@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from pipelines.models import AssociationBlock
 from qcweb.certification.models import Certification, Decision
 
-from .decisions import FollowUps, check, decide, take_back
+from .decisions import FollowUps, check, decide, is_plain, take_back
 from .record import CertificationError, latest
 
 # What a person can oversee, and the database does within one request.
@@ -53,6 +53,7 @@ class Line:
     seen: Seen
     standing: Certification | None
     why_not: str = ""
+    needs_comment: bool = False
 
     @property
     def changes(self) -> bool:
@@ -90,7 +91,8 @@ def _line(block: AssociationBlock, decision: Decision, comment: str, refuses: Re
             check(block, decision, comment)
         except CertificationError as error:
             why = error.message
-    return Line(block, Seen.of(block, last), standing, why)
+    needs_comment = decision == Decision.REJECTED or not is_plain(block)
+    return Line(block, Seen.of(block, last), standing, why, needs_comment)
 
 
 def decide_all(

@@ -150,13 +150,14 @@ def check(block: AssociationBlock, decision: Decision, comment: str) -> None:
         )
     if block.next_step != NextStep.REST:
         raise CertificationError("This block is still being worked on. Decide when it is done.")
-    if not comment and (decision == Decision.REJECTED or not _is_plain(block)):
+    if not comment and (decision == Decision.REJECTED or not is_plain(block)):
         raise CertificationError(
             "A comment is needed: say what you saw. The mountain reads it.", field="comment"
         )
 
 
-def _is_plain(block: AssociationBlock) -> bool:
+def is_plain(block: AssociationBlock) -> bool:
+    """Whether accepting a block needs no words: it is green, and nothing was amiss."""
     return evidence(block).is_green and not block.is_degraded
 
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from pipelines.models import (
     AssociationBlock,
 )
-from qcweb.certification.models import Certification, Decision
+from qcweb.certification.models import Certification, Claim, Decision
 from trending.models import BlockScore, Score
 from trending.services.corrections import mark_rejected
 
@@ -109,6 +109,7 @@ def write_entry(
     seen: Evidence,
     **more: str | bool,
 ) -> Certification:
+    Claim.objects.filter(block=block).delete()
     return Certification.objects.create(
         block=block,
         attempt_id=block.current_attempt_id,

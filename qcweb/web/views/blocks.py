@@ -15,13 +15,16 @@ from pipelines.services.attempts import read_log
 from qcweb import looks
 from qcweb.board import BoardRow, make_row
 from qcweb.certification.models import Certification, Decision
-from qcweb.certification.services.decisions import decide, take_back
+from qcweb.certification.services.claims import claims_on
+from qcweb.certification.services.decisions import FollowUps, decide, reasons_of, take_back
 from qcweb.certification.services.record import CertificationError, latest, standing
 from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.previews import views_of
 from qcweb.web.progress import work_of
+from qcweb.web.undo import forget, note_decision, undoable
 from qcweb.web.views.people import keep_typed, person, take_typed
+from qcweb.worklist import next_to
 from trending.models import (
     STANDING,
     ActKind,
@@ -118,7 +121,11 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "standing": standing(found),
             "seen": entry.number if entry else 0,
             "neighbours": _neighbours(found),
+            "claim": claims_on([found], timezone.now()).get(found.pk),
+            "reasons": reasons_of(found.instrument),
+            "undo": undoable(request),
             "typed": take_typed(request, ab_name),
+            "typed_reason": take_typed(request, f"reason {ab_name}"),
             "score_acts": ScoreAct.objects.open().filter(attempt=found.current_attempt_id),
             "score_actions": SCORE_ACTIONS,
             "typed_scores": {
@@ -140,20 +147,10 @@ def _row(found: AssociationBlock) -> BoardRow:
     return make_row(index, found, score, latest(found), timezone.now())
 
 
-def _neighbours(found: AssociationBlock) -> dict[str, AssociationBlock | None]:
-    """Return the next blocks to review of the same instrument, and how many there are."""
-    waiting = list(
-        AssociationBlock.objects.filter(instrument=found.instrument, needs_person=True)
-        .order_by("-night", "cascade_level", "mjd_obs", "pk")
-        .only("ab_name")
-    )
-    at = next((n for n, one in enumerate(waiting) if one.pk == found.pk), None)
-    if at is None:
-        return {"before": None, "after": waiting[0] if waiting else None}
-    return {
-        "before": waiting[at - 1] if at else None,
-        "after": waiting[at + 1] if at + 1 < len(waiting) else None,
-    }
+def _neighbours(found: AssociationBlock) -> dict[str, object]:
+    """Return the blocks to review before and after one in the worklist, and how many there are."""
+    before, after, n = next_to(found.ab_name)
+    return {"before": before, "after": after, "n": n}
 
 
 def _products(found: AssociationBlock) -> list[Product]:
@@ -312,12 +309,15 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
             seen=_seen(request),
             seen_attempt=_number(request, "attempt"),
             seen_result=_number(request, "result"),
+            follow_ups=_follow_ups(request),
             at=timezone.now(),
         )
     except CertificationError as error:
         messages.error(request, error.message)
         keep_typed(request, ab_name, request.POST.get("comment", "")[:5000])
+        keep_typed(request, f"reason {ab_name}", request.POST.get("reason", "")[:64])
         return redirect("block", ab_name=ab_name)
+    note_decision(request, ab_name, entry.number, f"{ab_name} {entry.get_decision_display()}")
     messages.success(request, f"{ab_name}: {entry.get_decision_display()}.")
     n_users = found.used_by.values("block").distinct().count()
     if entry.decision == Decision.REJECTED and n_users:
@@ -326,7 +326,19 @@ def certify(request: HttpRequest, ab_name: str) -> HttpResponse:
             f"Blocks that used its products keep their results: {n_users}. They are named under "
             "Inputs, “Used by”.",
         )
-    return redirect("block", ab_name=ab_name)
+        # What it has touched is looked at first.
+        return redirect("block-replace", ab_name=ab_name)
+    after = request.POST.get("next", "")
+    is_known = after and AssociationBlock.objects.filter(ab_name=after).exists()
+    return redirect("block", ab_name=after if is_known else ab_name)
+
+
+def _follow_ups(request: HttpRequest) -> FollowUps:
+    return FollowUps(
+        request.POST.get("reason", "")[:64],
+        hides="hide" in request.POST,
+        is_badqual="badqual" in request.POST,
+    )
 
 
 @require_POST
@@ -337,6 +349,7 @@ def undo(request: HttpRequest, ab_name: str) -> HttpResponse:
     except CertificationError as error:
         messages.error(request, error.message)
     else:
+        forget(request)
         messages.success(
             request, f"{ab_name}: the decision is taken back, the block is open again."
         )

@@ -190,25 +190,3 @@ def frames(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
     return render(
         request, "frames.html", {"instrument": found, "night": day, "raw_files": raw_files}
     )
-
-
-def worklist(request: HttpRequest) -> HttpResponse:
-    board = open_board()
-    return render(request, "worklist.html", {"rows": board, "n": len(board)})
-
-
-ORDER = ("red", "failed", "degraded", "incomplete", "not scored", "green")
-
-
-def open_board() -> list[BoardRow]:
-    """Return every block that waits for a person, the reddest first."""
-    blocks = list(
-        AssociationBlock.objects.filter(needs_person=True)
-        .select_related("instrument", "blocked_by", "current_attempt")
-        .order_by("-night", "cascade_level", "mjd_obs")
-    )
-    board = make_board(blocks, timezone.now(), is_night=False)
-    rows = [row for row in board.rows if row.needs_person]
-    return sorted(
-        rows, key=lambda row: (ORDER.index(row.kind) if row.kind in ORDER else 9, -row.block.pk)
-    )

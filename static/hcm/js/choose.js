@@ -1,6 +1,7 @@
 // Choosing rows of a form: all at once, and how many there are.
 "use strict";
-document.querySelectorAll("[data-choose]").forEach((form) => {
+// A live refresh makes the form anew, with what was chosen.
+const choose = () => document.querySelectorAll("[data-choose]").forEach((form) => {
   const boxes = [...form.querySelectorAll('input[name="ab"]:not(:disabled)')];
   const all = form.querySelector("[data-all]");
   const said = form.querySelector("[data-chosen]");
@@ -19,3 +20,5 @@ document.querySelectorAll("[data-choose]").forEach((form) => {
   form.addEventListener("change", count);
   count();
 });
+choose();
+document.addEventListener("partchange", choose);

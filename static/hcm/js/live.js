@@ -61,6 +61,7 @@
     return {
       search: el.querySelector("[data-search]")?.value,
       scrolls: [...el.querySelectorAll(".scroll")].map((one) => one.scrollLeft),
+      boxes: [...el.querySelectorAll("input[type=checkbox][name=ab]:checked")].map((one) => one.value),
       folds: [...el.querySelectorAll("details")].map((one) => one.open),
       focus: el.contains(here) && here.closest("[id]") ? { id: here.closest("[id]").id, href: here.getAttribute("href") } : null,
     };
@@ -72,6 +73,7 @@
     if (search && kept.search !== undefined) search.value = kept.search;
     el.querySelectorAll(".scroll").forEach((one, n) => { one.scrollLeft = kept.scrolls[n] ?? 0; });
     el.querySelectorAll("details").forEach((one, n) => { one.open = kept.folds[n] ?? one.open; });
+    kept.boxes.forEach((value) => { const box = el.querySelector(`input[name=ab][value="${CSS.escape(value)}"]`); if (box) box.checked = true; });
     if (kept.focus?.href) document.getElementById(kept.focus.id)?.querySelector(`[href="${CSS.escape(kept.focus.href)}"]`)?.focus({ preventScroll: true });
     kept = null;
   };

@@ -72,8 +72,11 @@
       j: () => step(1), k: () => step(-1), g: () => show(list[0]), G: () => show(list[list.length - 1]),
       n: () => show(list.find((tr, i) => i > at && tr.dataset.todo !== undefined)),
       o: () => { const link = list[at]?.querySelector("a[data-open]"); if (link) location.href = link.href; },
+      Enter: () => keys.o(),
+      x: () => { const box = list[at]?.querySelector("input[name=ab]"); if (box) { box.checked = !box.checked; box.dispatchEvent(new Event("change", { bubbles: true })); } },
       "[": () => follow("[data-before]"), "]": () => follow("[data-after]"), l: () => follow("[data-list]"),
     };
+    if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
     if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
   });
 })();
