@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "pipelines",
     "trending",
     "qcweb.people",
+    "qcweb.notes",
     "qcweb.certification",
     "qcweb",
 ]
