@@ -14,7 +14,7 @@ from django.utils.cache import patch_vary_headers
 
 from qcweb.addresses import address_of
 from qcweb.people.models import ApiToken, Scope
-from qcweb.people.services import RefusedTokenError, find_token, note_use
+from qcweb.people.services.tokens import RefusedTokenError, find_token, note_use
 from qcweb.problems import Problem, as_json, prefers_html, respond
 
 QC_SCIENTISTS = "QC scientists"

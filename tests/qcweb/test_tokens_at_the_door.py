@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from qcweb import access
 from qcweb.people.models import ApiToken
-from qcweb.people.services import revoke
+from qcweb.people.services.tokens import revoke
 from tests.qcweb import doors
 from tests.qcweb.api.problems import assert_problem
 from tests.qcweb.tokens import bearer, expired, made

@@ -10,7 +10,7 @@ from django.utils import timezone
 from qcweb.access import scopes_of
 from qcweb.management.base import DatabaseCommand
 from qcweb.people.models import PREFIX_LENGTH, ApiToken, Scope
-from qcweb.people.services import TokenError, make_token, revoke
+from qcweb.people.services.tokens import TokenError, make_token, revoke
 
 # What the record says of who has revoked a token here: nobody is logged in.
 BY = "manage.py token"

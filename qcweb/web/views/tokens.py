@@ -17,7 +17,7 @@ from qcweb import looks
 from qcweb.access import scopes_of
 from qcweb.looks import Look
 from qcweb.people.models import NAME_MOST, ApiToken, Scope
-from qcweb.people.services import make_token, revoke
+from qcweb.people.services.tokens import make_token, revoke
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.views.people import person
 

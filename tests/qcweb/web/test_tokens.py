@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from qcweb.people.models import ApiToken
-from qcweb.people.services import find_token, note_use, revoke
+from qcweb.people.services.tokens import find_token, note_use, revoke
 from tests.qcweb.tokens import bearer, expired, made
 from tests.qcweb.web.html import parse
 
