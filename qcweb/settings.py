@@ -103,8 +103,10 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "qcweb.rates.RateMiddleware",
     "qcweb.access.AccessMiddleware",
+    "qcweb.auditing.AuditMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+MESSAGE_STORAGE = "qcweb.auditing.NotingStorage"
 
 ROOT_URLCONF = "qcweb.urls"
 WSGI_APPLICATION = "qcweb.wsgi.application"
@@ -164,7 +166,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "qcweb.addresses.address_of"
 AXES_LOCKOUT_CALLABLE = "qcweb.web.views.login.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["password", "csrfmiddlewaretoken"]
-AXES_DISABLE_ACCESS_LOG = True
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
@@ -345,7 +347,7 @@ LOGGING = {
     },
     "loggers": {
         "django.request": {"level": "ERROR"},
-        # A name that was typed may be a password.
+        # A name that was typed may be a password; the audit log has what can be said.
         "axes": {"level": "ERROR"},
     },
 }

@@ -53,17 +53,22 @@ PAGES = {
     "API, a report": "/api/v1/reports/CCDCAM/read_noise/",
     "API, rows": "/api/v1/qc1/tables/ccdcam_bias/rows/",
     "login": "/login/",
+    "people": "/people/",
+    "person": "/people/maximiliane.von.wolkenstein/",
+    "audit log": "/audit/",
+    "empty audit log": "/audit/?q=nothing",
+    "password": "/password/",
     "patterns": "/patterns/",
     "wall": "/#wall",
 }
 LONG_NAME = """
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 user, _ = User.objects.get_or_create(
     username="maximiliane.von.wolkenstein", first_name="Maximiliane-Bartholomea"
 )
 user.set_password("max-certifies")
+user.is_superuser = True
 user.save()
-user.groups.add(Group.objects.get(name="QC scientists"))
 out = 0
 """
 SERIOUS = {"serious", "critical"}

@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from qcweb.people.models import ApiToken
@@ -13,11 +12,6 @@ from tests.qcweb.web.html import parse
 
 pytestmark = pytest.mark.django_db
 FILLED = {"name": "nightly export", "scopes": ["read"], "expires_at": "90"}
-
-
-@pytest.fixture
-def root(db):
-    return User.objects.create_superuser("root", password="root-roots")
 
 
 def make(client, **changes):
