@@ -40,13 +40,15 @@ Say = Callable[[str], None]
 class Login:
     name: str
     password: str
-    role: Role
+    role: Role | None
+    """None: an administrator."""
 
 
 # For a server on this machine's loopback address, and nowhere else.
 LOGINS = (
     Login("quinn", "quinn-certifies", Role.SCIENTIST),
     Login("vera", "vera-watches", Role.STAFF),
+    Login("ada", "ada-gives-rights", None),
 )
 
 
@@ -56,8 +58,10 @@ def make_logins() -> None:
         if is_new:
             user.first_name = login.name.capitalize()
             user.set_password(login.password)
+            user.is_superuser = login.role is None
             user.save()
-            give(user, login.role, None, "demo", timezone.now())
+            if login.role is not None:
+                give(user, login.role, None, "demo", timezone.now())
 
 
 def what_is_missing() -> list[str]:

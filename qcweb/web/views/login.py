@@ -26,8 +26,7 @@ def locked_out(
             429, "Too many wrong passwords",
             f"With this name nobody logs in from your address until {until:%Y-%m-%d %H:%M} UT.",
             where="username",
-            hint="The right password does not help before. Whoever runs this can end it: "
-            "`manage.py account unlock NAME`.",
+            hint="The right password does not help before. Whoever runs this can end it.",
         ),
     )  # fmt: skip
     left_s = (until - timezone.now()).total_seconds()

@@ -176,7 +176,7 @@ def refresh(request: HttpRequest, instrument: str) -> HttpResponse:
         messages.success(
             request,
             f"{found.name} is looked at again: new frames, blocks, what failed and may pass. "
-            "“Rounds” below say what was found.",
+            "“Beside the blocks” says what was found.",
         )
     else:
         messages.warning(request, f"{found.name}: a refresh was asked for and begins at once.")

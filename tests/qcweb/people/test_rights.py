@@ -6,8 +6,10 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from pipelines.models import Instrument
+from qcweb import tasks
 from qcweb.access import may_certify
 from qcweb.people.models import Refresh, Right, Role
 from qcweb.people.services.refresh import ask_refresh, take_refreshes
@@ -123,3 +125,22 @@ def test_a_refresh_is_not_taken_before_it_was_asked_for(vera, uves):
         Refresh.objects.create(
             instrument=uves, asked_by=vera, asked_at=AT, taken_at=AT - dt.timedelta(seconds=1)
         )
+
+
+def test_the_sweep_asks_for_the_rounds_that_do_it(vera, uves, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(tasks.one_round, "delay", asked.append)
+    ask_refresh(uves, vera, timezone.now())
+    tasks.sweep()
+    tasks.sweep()
+    assert asked == ["incoming", "UVES"]
+
+
+def test_where_the_broker_is_silent_a_refresh_waits_for_the_next_sweep(vera, uves, monkeypatch):
+    def refuses(_name):
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.one_round, "delay", refuses)
+    ask_refresh(uves, vera, timezone.now())
+    tasks.sweep()
+    assert Refresh.objects.get().taken_at is None
