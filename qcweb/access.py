@@ -8,20 +8,20 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
+from qcweb.acts import ACTS, Subject
 from qcweb.addresses import address_of
 from qcweb.people.models import ApiToken, Scope
-from qcweb.people.services import RefusedTokenError, find_token, note_use
+from qcweb.people.services.rights import Rights, rights_of
+from qcweb.people.services.tokens import RefusedTokenError, find_token, note_use
 from qcweb.problems import Problem, as_json, prefers_html, respond
-
-QC_SCIENTISTS = "QC scientists"
-STAFF = "Observatory staff"
 
 # What a 401 asks for, in the words of RFC 6750.
 CHALLENGE = 'Bearer realm="Health Check Monitor"'
+ASK = "Administrators give rights."
 MAKE_ONE = "Make a token at /tokens/ and send it as: Authorization: Bearer hcm_…"
 
 
@@ -31,8 +31,10 @@ class Access(StrEnum):
     OPEN = "open to everybody"
     READ = "a reader: logged in, or anybody where HCM_ANONYMOUS_READ is on"
     LOGIN = "an account"
+    STAFF = "observatory staff"
     INGEST = "a QC scientist, who may write QC1 rows"
     CERTIFY = "a QC scientist"
+    ADMIN = "an administrator"
 
 
 # URL name: what reading it (GET, HEAD, OPTIONS) needs, what acting on it (POST) needs.
@@ -68,6 +70,7 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "plan": (Access.READ, None),
     "monitor": (Access.READ, None),
     "monitor-act": (None, Access.CERTIFY),
+    "refresh": (None, Access.STAFF),
     "search": (Access.READ, None),
     "block": (Access.READ, None),
     "block-log": (Access.READ, None),
@@ -101,8 +104,19 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "rule-change": (None, Access.CERTIFY),
     "rule-new": (Access.CERTIFY, Access.CERTIFY),
     "series-figure": (Access.READ, None),
+    "news": (Access.READ, Access.CERTIFY),
+    "news-withdraw": (None, Access.CERTIFY),
+    "comment": (None, Access.STAFF),
+    "comment-withdraw": (None, Access.STAFF),
     "tokens": (Access.LOGIN, Access.LOGIN),
     "token-revoke": (None, Access.LOGIN),
+    "password": (Access.LOGIN, Access.LOGIN),
+    "people": (Access.ADMIN, Access.ADMIN),
+    "person": (Access.ADMIN, None),
+    "person-act": (None, Access.ADMIN),
+    "right-give": (None, Access.ADMIN),
+    "right-take": (None, Access.ADMIN),
+    "audit": (Access.CERTIFY, None),
     "api:root": (Access.READ, None),
     "api:instruments": (Access.READ, None),
     "api:instrument": (Access.READ, None),
@@ -149,14 +163,42 @@ SCOPES: dict[Access, Scope] = {
 }
 
 
-def allows(user: User | AnonymousUser, access: Access) -> bool:
-    if access == Access.OPEN:
-        return True
-    if access == Access.READ:
-        return settings.HCM_ANONYMOUS_READ or user.is_authenticated
-    if access == Access.LOGIN:
-        return user.is_authenticated
-    return may_certify(user)
+def allows(rights: Rights, access: Access, subject: Subject | None = None) -> bool:
+    """Whether somebody with these rights may act on a subject; None: on anything at all."""
+    if access == Access.ADMIN:
+        return rights.is_admin
+    reach = rights.staff if access == Access.STAFF else rights.science
+    if subject is None:
+        return bool(reach)
+    if subject.needs_all:
+        return reach.is_all
+    return subject.about.instrument in reach if subject.about.instrument else bool(reach)
+
+
+def may_read(user: User | AnonymousUser) -> bool:
+    return settings.HCM_ANONYMOUS_READ or user.is_authenticated
+
+
+def may_certify(user: User | AnonymousUser, instrument: object = None) -> bool:
+    """Whether an account may certify blocks of an instrument; None: of any at all."""
+    science = rights_of(user).science
+    return bool(science) if instrument is None else instrument in science
+
+
+def rights_in(request: HttpRequest) -> Rights:
+    """Return what whoever sends a request may do; asked of the database once a request."""
+    rights: Rights | None = getattr(request, "rights", None)
+    if rights is None:
+        # An answer to an unreadable request is made before anybody has asked who sent it.
+        rights = rights_of(getattr(request, "user", AnonymousUser()))
+        request.rights = rights  # type: ignore[attr-defined]
+    return rights
+
+
+def subject_of(request: HttpRequest, match: ResolverMatch) -> Subject | None:
+    """Return what a request would act on; None where its address is of no act, or of nothing."""
+    act = ACTS.get(match.view_name)
+    return act.find(request, match.kwargs) if act else None
 
 
 def scopes_of(user: User) -> list[Scope]:
@@ -180,12 +222,17 @@ def instruments_of(request: HttpRequest) -> frozenset[str] | None:
     return names or None
 
 
-def name_of(request: HttpRequest) -> str | None:
-    """Return the name of the URL a request is for; None where there is none."""
+def match_of(request: HttpRequest) -> ResolverMatch | None:
+    """Return the URL a request is for; None where there is none."""
     try:
-        return resolve(request.path_info).view_name
+        return resolve(request.path_info)
     except Resolver404:
         return None
+
+
+def name_of(request: HttpRequest) -> str | None:
+    match = match_of(request)
+    return match.view_name if match else None
 
 
 def is_machine_door(name: str) -> bool:
@@ -211,10 +258,6 @@ def has_metrics_token(request: HttpRequest) -> bool:
     return bool(expected) and word.lower() == "bearer" and is_same
 
 
-def may_certify(user: User | AnonymousUser) -> bool:
-    return user.is_authenticated and user.has_perm("certification.add_certification")
-
-
 class AccessMiddleware:
     """Looks each request up in the table before its view runs."""
 
@@ -223,12 +266,12 @@ class AccessMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         _bring(request, None)
-        name = name_of(request)
-        if name is None:
+        match = match_of(request)
+        if match is None:
             return self.get_response(request)
-        if not is_machine_door(name):
-            return _refuse(request, name) or self.get_response(request)
-        refusal = _take_token(request) or _refuse(request, name)
+        if not is_machine_door(match.view_name):
+            return _refuse(request, match) or self.get_response(request)
+        refusal = _take_token(request) or _refuse(request, match)
         response = refusal or self.get_response(request)
         patch_vary_headers(response, ["Authorization"])
         if response.status_code == 401 and "WWW-Authenticate" not in response:
@@ -260,12 +303,13 @@ def _take_token(request: HttpRequest) -> HttpResponse | None:
 
 
 def _bring(request: HttpRequest, token: ApiToken | None) -> None:
-    request.token = token  # type: ignore[attr-defined]
+    request.token, request.rights = token, None  # type: ignore[attr-defined]
     if token is not None and token.user is not None:
         request.user = token.user
 
 
-def _refuse(request: HttpRequest, name: str) -> HttpResponse | None:
+def _refuse(request: HttpRequest, match: ResolverMatch) -> HttpResponse | None:
+    name = match.view_name
     reading, acting = TABLE.get(name, (None, None))
     is_reading = request.method in {"GET", "HEAD", "OPTIONS"}
     needed = reading if is_reading else acting if request.method == "POST" else None
@@ -273,14 +317,27 @@ def _refuse(request: HttpRequest, name: str) -> HttpResponse | None:
         return _wrong_method(request, reading, acting)
     if (token := token_of(request)) and (lacking := _lacking(token, needed)):
         return lacking
-    if allows(request.user, needed) or (name == "metrics" and has_metrics_token(request)):
+    if needed == Access.OPEN or (name == "metrics" and has_metrics_token(request)):
         return None
-    if not request.user.is_authenticated:
+    if not (may_read(request.user) if needed == Access.READ else request.user.is_authenticated):
         return _ask_to_log_in(request, name, needed)
-    return respond(
-        request,
-        Problem(403, "Not yours to do", f"This needs {needed}.", hint="Ask a QC scientist."),
-    )  # fmt: skip
+    if needed in {Access.READ, Access.LOGIN}:
+        return None
+    return _refuse_act(request, match, needed)
+
+
+def _refuse_act(request: HttpRequest, match: ResolverMatch, needed: Access) -> HttpResponse | None:
+    """Refuse whoever has the right for nothing, or not for what the act is about."""
+    rights = rights_in(request)
+    if not allows(rights, needed):
+        return respond(request, Problem(403, "Not yours to do", f"This needs {needed}.", hint=ASK))
+    # Only who may act at all is told what there is.
+    subject = subject_of(request, match)
+    if allows(rights, needed, subject):
+        return None
+    of = subject.about.instrument if subject else ""
+    detail = f"This needs {needed}, with the right for {of or 'all instruments'}."
+    return respond(request, Problem(403, "Not yours to do", detail, where="instrument", hint=ASK))
 
 
 def _lacking(token: ApiToken, needed: Access) -> HttpResponse | None:

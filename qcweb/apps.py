@@ -8,4 +8,9 @@ class QcwebConfig(AppConfig):
     verbose_name = "Health Check Monitor"
 
     def ready(self) -> None:
-        from qcweb import checks  # noqa: F401  registers the system checks
+        from qcweb import (
+            auditing,
+            checks,  # noqa: F401  registers the system checks
+        )
+
+        auditing.listen()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db.models import Count, Q
 from django.utils import timezone
 
@@ -25,8 +25,9 @@ from pipelines.simulator.history import write_history
 from pipelines.simulator.nights import Night, demo_nights, write_night
 from pipelines.simulator.templates import Expectation
 from pipelines.simulator.truth import read_expectations
-from qcweb.access import QC_SCIENTISTS, STAFF
 from qcweb.certification.services.record import latest, standing
+from qcweb.people.models import Role
+from qcweb.people.services.rights import give
 from qcweb.tasks import ask
 from trending.models import BlockScore, QC1Row, QC1Table
 from trending.services.delay import TABLE as DELAY_TABLE
@@ -39,13 +40,15 @@ Say = Callable[[str], None]
 class Login:
     name: str
     password: str
-    role: str
+    role: Role | None
+    """None: an administrator."""
 
 
 # For a server on this machine's loopback address, and nowhere else.
 LOGINS = (
-    Login("quinn", "quinn-certifies", QC_SCIENTISTS),
-    Login("vera", "vera-watches", STAFF),
+    Login("quinn", "quinn-certifies", Role.SCIENTIST),
+    Login("vera", "vera-watches", Role.STAFF),
+    Login("ada", "ada-gives-rights", None),
 )
 
 
@@ -55,8 +58,10 @@ def make_logins() -> None:
         if is_new:
             user.first_name = login.name.capitalize()
             user.set_password(login.password)
+            user.is_superuser = login.role is None
             user.save()
-        user.groups.add(Group.objects.get(name=login.role))
+            if login.role is not None:
+                give(user, login.role, None, "demo", timezone.now())
 
 
 def what_is_missing() -> list[str]:

@@ -3,6 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from django.contrib.auth.models import User
+
 from pipelines.models import AssociationBlock, Completeness, NextStep, ProcessStatus
 from qcweb.certification.models import Certification, Decision
 from qcweb.people.models import ApiToken, TokenState
@@ -48,6 +50,8 @@ TOKENS: dict[str, Look] = {
     TokenState.REVOKED: Look("rejected", "rejected", "revoked", "Taken back by a person"),
 }
 CLOSED = Look("blocked", "blocked", "account closed", "Its account is closed or deleted")
+ACCOUNT = Look("ok", "ok", "open", "It logs in")
+ADMINISTRATOR = Look("ok", "ok", "administrator", "It may everything, and gives rights")
 OK = Look("ok", "ok", "OK")
 NOK = Look("nok", "nok", "NOK")
 
@@ -110,3 +114,9 @@ def token(found: ApiToken, at: dt.datetime) -> Look:
     state = found.state(at)
     is_closed = found.user is None or not found.user.is_active
     return CLOSED if is_closed and state == TokenState.ACTIVE else TOKENS[state]
+
+
+def account(user: User) -> Look:
+    if not user.is_active:
+        return CLOSED
+    return ADMINISTRATOR if user.is_superuser else ACCOUNT

@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from qcweb.access import is_machine_door, name_of, secret_of
 from qcweb.addresses import address_of, subscriber_of
-from qcweb.people.services import digest_of
+from qcweb.people.services.tokens import digest_of
 from qcweb.problems import Problem, as_json
 
 logger = logging.getLogger(__name__)

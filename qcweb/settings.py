@@ -1,5 +1,6 @@
 """Settings, read from the environment. `docs/settings.md` explains each one."""
 
+import datetime as dt
 from pathlib import Path
 
 import plotly
@@ -58,6 +59,13 @@ HCM_RATE_ADDRESS = env.rate("HCM_RATE_ADDRESS", "300/minute")
 # How many proxies of ours stand in front: so many entries of X-Forwarded-For are believed.
 HCM_PROXIES = int(env.number("HCM_PROXIES", 0, low=0, high=10))
 
+# After so many wrong passwords for a name from one address nobody logs in there with that name for
+# so many minutes, the right password or not.
+HCM_LOGIN_FAILURES = int(env.number("HCM_LOGIN_FAILURES", 5, low=1, high=1000))
+HCM_LOGIN_PAUSE_MINUTES = env.number("HCM_LOGIN_PAUSE_MINUTES", 15, low=0.01, high=10_000)
+# How long a login lasts.
+HCM_LOGIN_HOURS = env.number("HCM_LOGIN_HOURS", 168, low=0.1, high=8760)
+
 SECRET_KEY = env.secret("HCM_SECRET_KEY", HCM_DATA_DIR / "secret_key")
 DEBUG = env.flag("HCM_DEBUG")
 ALLOWED_HOSTS = env.words("HCM_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -73,6 +81,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "pipelines",
@@ -97,7 +106,10 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "qcweb.rates.RateMiddleware",
     "qcweb.access.AccessMiddleware",
+    "qcweb.auditing.AuditMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+MESSAGE_STORAGE = "qcweb.auditing.NotingStorage"
 
 ROOT_URLCONF = "qcweb.urls"
 WSGI_APPLICATION = "qcweb.wsgi.application"
@@ -131,10 +143,34 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
 ]
+# Passwords that were kept by another sum are kept by the first at the next login.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+_VALIDATORS = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATORS}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATORS}.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": f"{_VALIDATORS}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATORS}.NumericPasswordValidator"},
+]
+# Counted in the database: several processes and hosts count together.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = HCM_LOGIN_FAILURES
+AXES_COOLOFF_TIME = dt.timedelta(minutes=HCM_LOGIN_PAUSE_MINUTES)
+# Trying on does not make it longer: whoever knows when it ends is right.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "qcweb.addresses.address_of"
+AXES_LOCKOUT_CALLABLE = "qcweb.web.views.login.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["password", "csrfmiddlewaretoken"]
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has it
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
@@ -171,7 +207,9 @@ CONTENT_SECURITY_POLICY = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = int(3600 * HCM_LOGIN_HOURS)
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -310,5 +348,9 @@ LOGGING = {
         "handlers": ["console"],
         "level": env.one_of("HCM_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
     },
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        # A name that was typed may be a password; the audit log has what can be said.
+        "axes": {"level": "ERROR"},
+    },
 }

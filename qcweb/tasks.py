@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from celery import shared_task
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
@@ -13,6 +14,7 @@ from pipelines.services.chores import chore
 from pipelines.services.previews import make_due_previews
 from pipelines.services.rounds import run_round, subjects
 from qcweb import workflow
+from qcweb.people.services.refresh import take_refreshes
 from trending.services.delay import measure_delays
 from trending.services.rescoring import rescore_due, rows_left
 
@@ -60,7 +62,18 @@ def sweep() -> list[int]:
         due = workflow.due_blocks(timezone.now())
         ask(due)
         note.said = f"{len(due)} blocks asked for"
+        _ask_refreshes()
     return due
+
+
+def _ask_refreshes() -> None:
+    """Ask for the rounds that people have asked for; where the broker is silent, next time."""
+    try:
+        with transaction.atomic():
+            for name in take_refreshes(timezone.now()):
+                one_round.delay(name)
+    except (OperationalError, ChannelError, OSError) as error:
+        logger.warning("the broker does not take messages (%s): refreshes wait", error)
 
 
 @shared_task

@@ -9,7 +9,9 @@ from django.urls import include, path
 from qcweb.api.qc1_cgi import Qc1CgiView
 from qcweb.problems import Problem, answer, not_found, respond
 from qcweb.web.views import (
+    accounts,
     associations,
+    audit,
     blocks,
     events,
     frames,
@@ -18,8 +20,8 @@ from qcweb.web.views import (
     home,
     monitor,
     night_state,
-    notes,
     nights,
+    notes,
     patterns,
     plan,
     reports,
@@ -67,6 +69,7 @@ urlpatterns = [
     path("plan/<str:instrument>/", plan.plan, name="plan"),
     path("work/", monitor.work, name="monitor"),
     path("work/act/", monitor.act, name="monitor-act"),
+    path("work/<str:instrument>/refresh/", monitor.refresh, name="refresh"),
     path("search/", search.search, name="search"),
     path("blocks/<str:ab_name>/", blocks.block, name="block"),
     path("blocks/<str:ab_name>/log/<int:number>/", blocks.log, name="block-log"),
@@ -117,6 +120,13 @@ urlpatterns = [
     path("comments/<int:pk>/withdraw/", notes.withdraw_comment, name="comment-withdraw"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:pk>/revoke/", tokens.revoke_token, name="token-revoke"),
+    path("password/", accounts.PasswordView.as_view(), name="password"),
+    path("people/", accounts.people, name="people"),
+    path("people/<str:username>/", accounts.one, name="person"),
+    path("people/<str:username>/act/", accounts.act, name="person-act"),
+    path("people/<str:username>/rights/", accounts.give_right, name="right-give"),
+    path("people/<str:username>/rights/<int:pk>/take/", accounts.take_right, name="right-take"),
+    path("audit/", audit.audit, name="audit"),
     path("api/v1/", include("qcweb.api.urls")),
     path("tap/", include("qcweb.api.tap_urls")),
 ]

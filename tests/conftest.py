@@ -11,15 +11,16 @@ from typing import NoReturn
 import hypothesis
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from pipelines.models import AssociationBlock
+from pipelines.models import AssociationBlock, Instrument
 from pipelines.services.ingest import IngestReport, find_frames, ingest
 from qcweb import workflow
-from qcweb.access import QC_SCIENTISTS, STAFF
+from qcweb.people.models import Role
+from qcweb.people.services.rights import give
 
 # A busy machine is no mistake of the code.
 hypothesis.settings.register_profile("house", deadline=None)
@@ -65,24 +66,47 @@ def find_program(name: str) -> str | None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
-    """Open the seal of the append-only history: the test runner empties tables between tests."""
+    """Open the seals of append-only histories: the test runner empties tables between tests."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
         cursor.execute("UPDATE certification_seal SET is_open = 1")
+        cursor.execute("UPDATE audit_seal SET is_open = 1")
 
 
 @pytest.fixture
 def quinn(db: None) -> User:
-    """Quinn certifies."""
+    """Quinn certifies, whatever the instrument."""
     user = User.objects.create_user("quinn", password="quinn-certifies")
-    user.groups.add(Group.objects.get(name=QC_SCIENTISTS))
+    give(user, Role.SCIENTIST, None, "tests", timezone.now())
     return user
 
 
 @pytest.fixture
+def uma(instruments: None) -> User:
+    """Uma certifies UVES, and nothing else."""
+    user = User.objects.create_user("uma", password="uma-of-uves")
+    give(user, Role.SCIENTIST, Instrument.objects.get(name="UVES"), "tests", timezone.now())
+    return user
+
+
+@pytest.fixture
+def cara(instruments: None) -> User:
+    """Cara certifies CCDCAM, and nothing else."""
+    user = User.objects.create_user("cara", password="cara-of-ccdcam")
+    give(user, Role.SCIENTIST, Instrument.objects.get(name="CCDCAM"), "tests", timezone.now())
+    return user
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    """Root gives rights."""
+    return User.objects.create_superuser("root", password="root-roots-it")
+
+
+@pytest.fixture
 def vera(db: None) -> User:
-    """Vera views."""
+    """Vera views, and asks for a refresh: observatory staff."""
     user = User.objects.create_user("vera", password="vera-watches")
-    user.groups.add(Group.objects.get(name=STAFF))
+    give(user, Role.STAFF, None, "tests", timezone.now())
     return user
 
 

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from qcweb import parameters
+from qcweb.auditing import tell
 from qcweb.problems import Fault, Problem, ProblemError
 from trending.exports.parquet import MEDIA_TYPE as PARQUET
 from trending.models import QC1Table
@@ -54,12 +55,16 @@ def ingest(request: Request, table: QC1Table) -> Response:
     except ImportRefusedError as error:
         _refuse(error)
     stored = report.stored
+    counts = {
+        "n_new": len(stored.new),
+        "n_replaced": len(stored.replaced),
+        "n_unchanged": stored.n_unchanged,
+    }
+    tell(request._request, after=counts)
     return Response(
         {
             "table": table.name,
-            "n_new": len(stored.new),
-            "n_replaced": len(stored.replaced),
-            "n_unchanged": stored.n_unchanged,
+            **counts,
             "rows": [{"row": place, "outcome": outcome} for place, outcome in report.rows],
         }
     )

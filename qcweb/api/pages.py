@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import QueryDict
-from django.urls import reverse
+from django.http import HttpRequest, QueryDict
+from django.urls import ResolverMatch, reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 
-from qcweb.access import TABLE, allows
+from qcweb.access import TABLE, Access, allows, rights_in, subject_of
 
 from .documentation import Asked, operation, operations
 
@@ -67,7 +67,7 @@ class PageRenderer(BrowsableAPIRenderer):
         at_root = match.view_name == "api:root"
         reading, acting = operation(match.route, "GET"), operation(match.route, "POST")
         _, needed = TABLE[match.view_name]
-        may_act = acting is not None and needed is not None and allows(request.user, needed)
+        may_act = acting is not None and _may_act(request._request, match, needed)
         address = _address(request.path, request.GET)
         return {
             "name": "API" if at_root else view.get_view_name().capitalize(),
@@ -95,6 +95,13 @@ class PageRenderer(BrowsableAPIRenderer):
             "is_asked": bool(request.META.get("QUERY_STRING")),
             "operations": operations() if at_root else (),
         }
+
+
+def _may_act(request: HttpRequest, match: ResolverMatch, needed: Access | None) -> bool:
+    """Whether the form that acts is for the one who looks; what everybody may read has none."""
+    if needed is None or needed == Access.READ:
+        return needed is not None
+    return allows(rights_in(request), needed, subject_of(request, match))
 
 
 def _within(path: str) -> list[tuple[str, str]]:

@@ -54,7 +54,9 @@ class Comment(Note):
     block = models.ForeignKey(
         "pipelines.AssociationBlock", models.CASCADE, null=True, related_name="comments"
     )
-    frame = models.ForeignKey("pipelines.RawFile", models.CASCADE, null=True, related_name="comments")
+    frame = models.ForeignKey(
+        "pipelines.RawFile", models.CASCADE, null=True, related_name="comments"
+    )
     # Reports are loaded anew from their files: a plot is known by its names there.
     report = models.CharField(max_length=64, blank=True)
     plot = models.CharField(max_length=200, blank=True)

@@ -51,16 +51,24 @@ def write_comment(about: About, text: str, by: User, at: dt.datetime) -> Comment
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Readers:
+    """Who news is for: everybody, readers of an instrument, or of one of its reports."""
+
+    instrument: Instrument | None = None
+    report: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        if self.report:
+            return Scope.REPORT
+        return Scope.INSTRUMENT if self.instrument else Scope.GENERAL
+
+
 def write_news(
-    text: str,
-    by: User,
-    at: dt.datetime,
-    *,
-    instrument: Instrument | None = None,
-    report: str = "",
-    until: dt.date | None = None,
+    readers: Readers, text: str, by: User, at: dt.datetime, until: dt.date | None = None
 ) -> News:
-    """Write news: for everybody, for an instrument, or for one of its reports.
+    """Write news; `until` is the last day that it is shown.
 
     Raises
     ------
@@ -69,10 +77,9 @@ def write_news(
     """
     if until is not None and until < at.date():
         raise NoteError(f"{until} is over: nobody would see it.")
-    scope = Scope.REPORT if report else Scope.INSTRUMENT if instrument else Scope.GENERAL
     return News.objects.create(
-        scope=scope, instrument=instrument, report=report, until=until, text=_checked(text),
-        author=by, written_at=at,
+        scope=readers.scope, instrument=readers.instrument, report=readers.report, until=until,
+        text=_checked(text), author=by, written_at=at,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Small words of the pages: glyphs, states, numbers, times."""
 
 import datetime as dt
+import json
 import re
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from pipelines.domain.times import mjd_to_datetime
 from qcweb.looks import Look
+from qcweb.people.models import AuditEntry
 
 register = template.Library()
 
@@ -195,3 +197,32 @@ def of(found: dict[int, Any], key: int) -> Any:
     ('a', ())
     """
     return found.get(key, ())
+
+
+@register.filter
+def changes(line: AuditEntry) -> list[tuple[str, str, str]]:
+    """Return what an act has changed: the name, how it was, how it is.
+
+    >>> changes(AuditEntry(before={"is_held": False, "n": 2}, after={"is_held": True, "n": 2}))
+    [('is held', 'no', 'yes')]
+    """
+    before, after = line.before or {}, line.after or {}
+    return [
+        (name.replace("_", " "), _plain(before.get(name)), _plain(after.get(name)))
+        for name in {**before, **after}
+        if before.get(name) != after.get(name)
+    ]
+
+
+@register.filter
+def compact(value: object) -> str:
+    """Write data on one line, as JSON."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "–" if value in (None, "") else str(value)

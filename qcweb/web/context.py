@@ -6,20 +6,23 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Instrument
-from qcweb.access import Access, allows, may_certify
+from qcweb.access import may_read, rights_in
 from trending.models import QC1Import
 
 
 def house(request: HttpRequest) -> dict[str, object]:
     # An answer to an unreadable request is made before anybody has asked who sent it.
     user = getattr(request, "user", AnonymousUser())
-    may_read = allows(user, Access.READ)
+    is_reader, rights = may_read(user), rights_in(request)
     return {
         "version": settings.VERSION,
-        "is_simulated_here": may_read and _has_simulated_values(),
+        "is_simulated_here": is_reader and _has_simulated_values(),
         "now": timezone.now(),
-        "may_certify": may_certify(user),
-        "n_to_review": _count_open() if may_read else 0,
+        # Both know instruments: {% if ab.instrument in may_certify %}. True for one at least.
+        "may_certify": rights.science,
+        "may_ask": rights.staff,
+        "is_admin": rights.is_admin,
+        "n_to_review": _count_open() if is_reader else 0,
         "section": request.resolver_match.view_name if request.resolver_match else "",
     }
 

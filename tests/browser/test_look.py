@@ -53,17 +53,22 @@ PAGES = {
     "API, a report": "/api/v1/reports/CCDCAM/read_noise/",
     "API, rows": "/api/v1/qc1/tables/ccdcam_bias/rows/",
     "login": "/login/",
+    "audit log": "/audit/",
+    "empty audit log": "/audit/?q=nothing",
+    "password": "/password/",
     "patterns": "/patterns/",
     "wall": "/#wall",
 }
+# What administrators alone see.
+PAGES_OF_ADA = {"people": "/people/", "person": "/people/quinn/", "all of the audit log": "/audit/"}
 LONG_NAME = """
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 user, _ = User.objects.get_or_create(
     username="maximiliane.von.wolkenstein", first_name="Maximiliane-Bartholomea"
 )
 user.set_password("max-certifies")
+user.is_superuser = True
 user.save()
-user.groups.add(Group.objects.get(name="QC scientists"))
 out = 0
 """
 SERIOUS = {"serious", "critical"}
@@ -84,6 +89,23 @@ def address_of(observatory, name):
         dark=observatory.block("dark"), flat=observatory.frame("FLAT"),
         science=observatory.frame("SCIENCE"), value=observatory.value, rule=observatory.rule,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "dark")])
+def test_pages_of_administrators_are_accessible_and_fit(visit, width, theme):
+    ada = visit(width=width, theme=theme)
+    ada.open("/login/")
+    ada.log_in("ada", "ada-gives-rights")
+    ada.page.wait_for_load_state("load")
+    found = []
+    for name, address in PAGES_OF_ADA.items():
+        ada.open(address)
+        found += [(name, str(one)) for one in ada.page.evaluate(TOO_WIDE)]
+        for one in Axe().run(ada.page).response["violations"]:
+            if one["impact"] in SERIOUS:
+                nodes = [node["html"][:160] for node in one["nodes"]][:3]
+                found.append((name, f"{one['id']}: {nodes}"))
+    assert found == [], "\n".join(map(str, found))
 
 
 def open_as_quinn(visit, width, theme="light"):

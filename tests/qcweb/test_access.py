@@ -10,16 +10,45 @@ from qcweb.access import TABLE, is_machine_door
 from tests.qcweb.tokens import bearer, expired, made
 from trending.models import QualityEvent, Score
 
-# What GET and POST answer: to a QC scientist, staff, an account without a role, and anybody.
-# 302: to the login page. With HCM_ANONYMOUS_READ on, `read` addresses answer anybody with 200.
-READ = ((200, 405), (200, 405), (200, 405), (302, 405))
-API = ((200, 405), (200, 405), (200, 405), (401, 405))
-OPEN = ((200, 405),) * 4
-ACT = ((405, 302), (405, 403), (405, 403), (405, 302))
+# Who asks: an administrator, a scientist of the instrument (CCDCAM), a scientist of another one,
+# observatory staff, an account without a role, and anybody without a login.
+WHO = ("root", "cara", "uma", "vera", "stan", None)
+# What GET and POST answer to each. 302: done, or to the login page. With HCM_ANONYMOUS_READ on, `read`
+# addresses answer anybody with 200.
+ANYBODY = (302, 302)
+
+
+def readers(get=200, post=405, anybody=(302, 405)):
+    """What all who are logged in may."""
+    return ((get, post),) * 5 + (anybody,)
+
+
+def scientists(post=302, get=405):
+    """What needs the right for CCDCAM; a page that acts is for nobody else to see."""
+    refused = (405 if get == 405 else 403, 403)
+    return ((get, post),) * 2 + (refused,) * 3 + ((405 if get == 405 else 302, 302),)
+
+
+def any_scientist(post, get=405):
+    """What says which instrument it is about only when it is filled in."""
+    anybody = (405 if get == 405 else 302, 302)
+    return ((get, post),) * 3 + ((get, 403),) * 2 + (anybody,)
+
+
+def administrators(post, get=405):
+    refused = (405 if get == 405 else 403, 405 if post == 405 else 403)
+    anybody = (405 if get == 405 else 302, 405 if post == 405 else 302)
+    return ((get, post), *(refused,) * 4, anybody)
+
+
+READ, ACT = readers(), scientists()
+API = readers(anybody=(401, 405))
+OPEN = ((200, 405),) * 6
+PROGRAMS = ((200, 415),) * 2 + ((200, 403),) * 3 + ((401, 401),)
 EXPECTED = {
     "home": READ,
-    "login": ((200, 200),) * 4,
-    "logout": ((405, 302),) * 4,
+    "login": ((200, 200),) * 6,
+    "logout": ((405, 302),) * 6,
     "patterns": OPEN,
     "health": OPEN,
     "metrics": API,
@@ -27,17 +56,21 @@ EXPECTED = {
     "night": READ,
     "frames": READ,
     "cascade": READ,
-    "night-close": ((200, 302), (403, 403), (403, 403), (302, 302)),
+    "night-close": scientists(get=200),
     "night-reopen": ACT,
     "night-calibrated": ACT,
     "gallery": READ,
-    "night-run": ((200, 302), (403, 403), (403, 403), (302, 302)),
+    "night-run": scientists(get=200),
     "handover": READ,
-    "handover-archive": ((405, 409), (405, 403), (405, 403), (405, 302)),
+    "handover-archive": scientists(409),
     "worklist": READ,
-    "worklist-claim": ACT,
-    "worklist-decide": ACT,
-    "worklist-undo": ACT,
+    "worklist-claim": any_scientist(302),
+    "worklist-decide": any_scientist(302),
+    "worklist-undo": any_scientist(302),
+    "news": any_scientist(400, get=200),
+    "news-withdraw": any_scientist(404),
+    "comment": ((405, 404), (405, 404), (405, 403), (405, 404), (405, 403), (405, 302)),
+    "comment-withdraw": ((405, 404),) * 4 + ((405, 403), (405, 302)),
     "raw-frames": READ,
     "frame": READ,
     "frame-look": READ,
@@ -45,17 +78,19 @@ EXPECTED = {
     "plans": READ,
     "plan": READ,
     "monitor": READ,
-    "monitor-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
+    # Staff may ask for that, too.
+    "refresh": ((405, 302), (405, 302), (405, 403), (405, 302), (405, 403), (405, 302)),
+    "monitor-act": any_scientist(400),
     "search": READ,
     "block": READ,
     "block-log": READ,
     "block-associations": READ,
     "block-certify": ACT,
     "block-undo": ACT,
-    "block-scores": ((405, 400), (405, 403), (405, 403), (405, 302)),
-    "block-run": ((200, 302), (403, 403), (403, 403), (302, 302)),
-    "block-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
-    "block-replace": ((200, 200), (403, 403), (403, 403), (302, 302)),
+    "block-scores": scientists(400),
+    "block-run": scientists(get=200),
+    "block-act": scientists(400),
+    "block-replace": scientists(200, get=200),
     "block-compare": READ,
     "block-current": ACT,
     "product": READ,
@@ -66,17 +101,25 @@ EXPECTED = {
     "tables": READ,
     "table": READ,
     "value": READ,
-    "value-act": ((405, 400), (405, 403), (405, 403), (405, 302)),
-    "value-undo": ((405, 404), (405, 403), (405, 403), (405, 302)),
+    "value-act": scientists(400),
+    "value-undo": scientists(404),
     "series-figure": READ,
-    "tokens": ((200, 400), (200, 400), (200, 400), (302, 302)),
-    "token-revoke": ((405, 404), (405, 404), (405, 404), (405, 302)),
+    "tokens": readers(200, 400, ANYBODY),
+    "token-revoke": readers(405, 404, (405, 302)),
+    "password": readers(200, 400, ANYBODY),
+    "people": administrators(400, get=200),
+    "person": administrators(405, get=200),
+    "person-act": administrators(400),
+    "right-give": administrators(400),
+    "right-take": administrators(404),
+    # Scientists see what was done to their instruments.
+    "audit": ((200, 405),) * 3 + ((403, 405),) * 2 + ((302, 405),),
     "rules": READ,
     "rule": READ,
-    "rule-change": ((405, 400), (405, 403), (405, 403), (405, 302)),
-    "rule-new": ((200, 400), (403, 403), (403, 403), (302, 302)),
+    "rule-change": scientists(400),
+    "rule-new": scientists(400, get=200),
     "sanity": READ,
-    "events": ((200, 400), (200, 403), (200, 403), (302, 302)),
+    "events": any_scientist(400, get=200),
     "event": READ,
     "event-adopt": ACT,
     "event-withdraw": ACT,
@@ -89,7 +132,7 @@ EXPECTED = {
     "api:blocks": API,
     "api:block": API,
     # A form of several parts is no format of it: a QC scientist gets as far as that.
-    "api:block-certifications": ((200, 415), (200, 403), (200, 403), (401, 401)),
+    "api:block-certifications": PROGRAMS,
     "api:scores": API,
     "api:certifications": API,
     "api:reports": API,
@@ -98,15 +141,15 @@ EXPECTED = {
     "api:table": API,
     "api:columns": API,
     # What a form of several parts holds is no rows.
-    "api:rows": ((200, 415), (200, 403), (200, 403), (401, 401)),
+    "api:rows": PROGRAMS,
     "api:trend": API,
     # Without a form: to the list of tables, and nothing to answer.
-    "qc1-cgi": ((302, 400), (302, 400), (302, 400), (401, 401)),
+    "qc1-cgi": readers(302, 400, (401, 401)),
     "tap:page": API,
     # Without a query; queries that are answered later are not offered.
-    "tap:sync": ((400, 400), (400, 400), (400, 400), (401, 401)),
-    "tap:async": ((404, 404), (404, 404), (404, 404), (401, 401)),
-    "tap:job": ((404, 404), (404, 404), (404, 404), (401, 401)),
+    "tap:sync": readers(400, 400, (401, 401)),
+    "tap:async": readers(404, 404, (401, 401)),
+    "tap:job": readers(404, 404, (401, 401)),
     "tap:tables": API,
     "tap:table": API,
     "tap:capabilities": API,
@@ -121,11 +164,20 @@ EXPECTED = {
 }
 
 # What GET and POST answer at the doors for programs to a token: of Quinn, to read, to write rows, to
-# certify; of Vera, with all three scopes; of Quinn for another instrument; one that has expired.
-TOKENS = ("read", "ingest", "certify", "vera", "other", "expired")
-READ_BY_TOKEN = ((200, 405), (403, 405), (403, 405), (200, 405), (200, 405), (401, 401))
-READ_OF_INSTRUMENT = ((200, 405), (403, 405), (403, 405), (200, 405), (403, 405), (401, 401))
-DECIDE = ((200, 403), (403, 403), (403, 415), (200, 403), (403, 403), (401, 401))
+# certify; of Vera, with all three scopes; of Uma, who may act on UVES only, with all three; of Quinn
+# for another instrument; one that has expired.
+TOKENS = ("read", "ingest", "certify", "vera", "uma", "other", "expired")
+READ_BY_TOKEN = ((200, 405), (403, 405), (403, 405), (200, 405), (200, 405), (200, 405), (401, 401))
+READ_OF_INSTRUMENT = (
+    (200, 405),
+    (403, 405),
+    (403, 405),
+    (200, 405),
+    (200, 405),
+    (403, 405),
+    (401, 401),
+)
+DECIDE = ((200, 403), (403, 403), (403, 415), (200, 403), (200, 403), (403, 403), (401, 401))
 EXPECTED_OF_TOKENS = {
     "api:root": READ_BY_TOKEN,
     "api:tables": READ_BY_TOKEN,
@@ -142,7 +194,15 @@ EXPECTED_OF_TOKENS = {
     "api:report": READ_OF_INSTRUMENT,
     "api:table": READ_OF_INSTRUMENT,
     "api:columns": READ_OF_INSTRUMENT,
-    "api:rows": ((200, 403), (403, 415), (403, 403), (200, 403), (403, 403), (401, 401)),
+    "api:rows": (
+        (200, 403),
+        (403, 415),
+        (403, 403),
+        (200, 403),
+        (200, 403),
+        (403, 403),
+        (401, 401),
+    ),
     "api:trend": READ_OF_INSTRUMENT,
     "api:events": READ_BY_TOKEN,
     "api:event": READ_OF_INSTRUMENT,
@@ -150,14 +210,38 @@ EXPECTED_OF_TOKENS = {
     "api:frame": READ_OF_INSTRUMENT,
     "api:products": READ_BY_TOKEN,
     "api:product": READ_OF_INSTRUMENT,
-    "qc1-cgi": ((302, 400), (403, 403), (403, 403), (302, 400), (302, 400), (401, 401)),
+    "qc1-cgi": ((302, 400), (403, 403), (403, 403), (302, 400), (302, 400), (302, 400), (401, 401)),
     "tap:page": READ_BY_TOKEN,
-    "tap:sync": ((400, 400), (403, 403), (403, 403), (400, 400), (400, 400), (401, 401)),
-    "tap:async": ((404, 404), (403, 403), (403, 403), (404, 404), (404, 404), (401, 401)),
-    "tap:job": ((404, 404), (403, 403), (403, 403), (404, 404), (404, 404), (401, 401)),
+    "tap:sync": (
+        (400, 400),
+        (403, 403),
+        (403, 403),
+        (400, 400),
+        (400, 400),
+        (400, 400),
+        (401, 401),
+    ),
+    "tap:async": (
+        (404, 404),
+        (403, 403),
+        (403, 403),
+        (404, 404),
+        (404, 404),
+        (404, 404),
+        (401, 401),
+    ),
+    "tap:job": ((404, 404), (403, 403), (403, 403), (404, 404), (404, 404), (404, 404), (401, 401)),
     "tap:tables": READ_BY_TOKEN,
     # A token for another instrument does not see that there is such a table.
-    "tap:table": ((200, 405), (403, 405), (403, 405), (200, 405), (404, 405), (401, 401)),
+    "tap:table": (
+        (200, 405),
+        (403, 405),
+        (403, 405),
+        (200, 405),
+        (200, 405),
+        (404, 405),
+        (401, 401),
+    ),
     "tap:capabilities": READ_BY_TOKEN,
     "tap:availability": READ_BY_TOKEN,
     "api:schema": READ_BY_TOKEN,
@@ -215,6 +299,9 @@ def arguments(night):
         "block-log": [block.ab_name, 1],
         "block-certify": [block.ab_name],
         "worklist-undo": ["0" * 32],
+        "news-withdraw": [0],
+        "comment": ["CCDCAM"],
+        "comment-withdraw": [0],
         "block-undo": [block.ab_name],
         "gallery": ["CCDCAM", block.night.isoformat()],
         "night-run": ["CCDCAM", block.night.isoformat()],
@@ -231,6 +318,11 @@ def arguments(night):
         "report-figure": ["CCDCAM", "bias_level", 1],
         "table": ["ccdcam_bias"],
         "token-revoke": [0],
+        "refresh": ["CCDCAM"],
+        "person": ["vera"],
+        "person-act": ["vera"],
+        "right-give": ["vera"],
+        "right-take": ["vera", 0],
         "api:rows": ["ccdcam_bias"],
         "api:trend": ["ccdcam_bias", "ron_raw"],
         "tap:job": ["17/phase"],
@@ -252,10 +344,16 @@ def test_every_address_is_in_both_tables():
     assert set(names()) == set(EXPECTED) == set(TABLE)
 
 
-def test_everybody_gets_what_the_table_says(client, night, quinn, vera, stan):
+@pytest.fixture
+def cast(root, cara, uma, vera, stan):
+    return {"root": root, "cara": cara, "uma": uma, "vera": vera, "stan": stan, None: None}
+
+
+def test_everybody_gets_what_the_table_says(client, night, cast):
     given = arguments(night)
     wrong = []
-    for who, column in ((quinn, 0), (vera, 1), (stan, 2), (None, 3)):
+    for column, name_of_who in enumerate(WHO):
+        who = cast[name_of_who]
         for name, columns in EXPECTED.items():
             url = reverse(name, args=given.get(name, []))
             for method, status in zip(("get", "post"), columns[column], strict=True):
@@ -275,10 +373,11 @@ def test_every_door_for_programs_has_its_line_for_tokens():
 
 
 @pytest.fixture
-def secrets(quinn, vera, instruments):
+def secrets(quinn, vera, uma):
     return {
         **{scope: made(quinn, scope)[1] for scope in ("read", "ingest", "certify")},
         "vera": made(vera, "read", "ingest", "certify")[1],
+        "uma": made(uma, "read", "ingest", "certify")[1],
         "other": made(quinn, "read", "ingest", "certify", instruments=["UVES"])[1],
         "expired": expired(quinn, "read", "ingest", "certify")[1],
     }
@@ -303,7 +402,7 @@ def test_anybody_may_read_where_it_is_switched_on(client, night, settings):
     settings.HCM_ANONYMOUS_READ = True
     given = arguments(night)
     for name, columns in EXPECTED.items():
-        if columns in {READ, API} or name in {"events", "api:block-certifications"}:
+        if columns in {READ, API} or name in {"events", "news", "api:block-certifications"}:
             answer = client.get(reverse(name, args=given.get(name, [])))
             if answer.streaming:
                 list(answer.streaming_content)

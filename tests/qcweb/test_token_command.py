@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from qcweb.people.models import ApiToken
-from qcweb.people.services import RevokedTokenError, find_token, note_use
+from qcweb.people.services.tokens import RevokedTokenError, find_token, note_use
 from tests.qcweb.tokens import expired, made
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.utils import timezone
 
-from qcweb.people.services import make_token
+from qcweb.people.services.tokens import make_token
 
 
 def made(user, *scopes, age_days=0.0, **given):

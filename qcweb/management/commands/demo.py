@@ -113,7 +113,8 @@ class Command(BaseCommand):
             )
         self._say(f"\n  Open  http://127.0.0.1:{port}/")
         for login in demo.LOGINS:
-            self._say(f"  Log in as {login.name:6} password {login.password}   ({login.role})")
+            role = login.role.label if login.role else "administrator"
+            self._say(f"  Log in as {login.name:6} password {login.password}   ({role})")
         self._say("  Ctrl-C ends everything.\n")
 
     def _wait(self, supervisor: Supervisor, timeout_s: float) -> None:

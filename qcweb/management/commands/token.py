@@ -10,7 +10,8 @@ from django.utils import timezone
 from qcweb.access import scopes_of
 from qcweb.management.base import DatabaseCommand
 from qcweb.people.models import PREFIX_LENGTH, ApiToken, Scope
-from qcweb.people.services import TokenError, make_token, revoke
+from qcweb.people.services.audit import About, Actor, record
+from qcweb.people.services.tokens import TokenError, make_token, revoke
 
 # What the record says of who has revoked a token here: nobody is logged in.
 BY = "manage.py token"
@@ -58,6 +59,7 @@ class Command(DatabaseCommand):
             )  # fmt: skip
         except TokenError as error:
             raise CommandError(str(error)) from error
+        record(Actor(BY), "token made", _about(token), after={"of": str(user)}, at=at)
         # The secret alone on the output, so that it can be taken into a file.
         self.stderr.write(f"{token}, for {user}, {_until(token)}. The secret is not shown again:")
         self.stdout.write(secret)
@@ -73,7 +75,12 @@ class Command(DatabaseCommand):
         token = _token(prefix)
         if not revoke(token, BY, at):
             raise CommandError(f"{token} was revoked already.")
+        record(Actor(BY), "token revoked", _about(token), at=at)
         self.stdout.write(f"{token}: revoked")
+
+
+def _about(token: ApiToken) -> About:
+    return About("token", str(token), "/tokens/")
 
 
 def _expires(options: dict[str, Any], at: dt.datetime) -> dt.datetime | None:

@@ -121,6 +121,8 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "standing": standing(found),
             "seen": entry.number if entry else 0,
             "neighbours": _neighbours(found),
+            "comments": found.comments.standing(),
+            "typed_comment": take_typed(request, f"comment {request.path}"),
             "claim": claims_on([found], timezone.now()).get(found.pk),
             "reasons": reasons_of(found.instrument),
             "undo": undoable(request),

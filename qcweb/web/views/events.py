@@ -12,6 +12,8 @@ from django.views.decorators.http import require_POST
 
 from pipelines.domain.times import datetime_to_mjd
 from pipelines.models import Instrument
+from qcweb.access import rights_in
+from qcweb.people.services.rights import Reach
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.views.people import keep_typed, person, reason_of, take_typed
 from trending.models import EventKind, QC1Parameter, QC1Table, QualityEvent, ReferenceValue
@@ -50,6 +52,15 @@ class EventForm(forms.Form):
         required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 4})
     )
 
+    def __init__(self, mine: Reach, data: object = None) -> None:
+        super().__init__(data)  # type: ignore[arg-type]
+        if mine.names is not None:
+            for name, column in (("instrument", "name"), ("table", "instrument__name")):
+                known = self.fields[name].queryset  # type: ignore[attr-defined]
+                self.fields[name].queryset = known.filter(  # type: ignore[attr-defined]
+                    **{f"{column}__in": mine.names}
+                )
+
     def clean_happened_at(self) -> dt.datetime:
         instant: dt.datetime = self.cleaned_data["happened_at"]
         if not FIRST <= instant <= LAST:
@@ -76,7 +87,7 @@ class EventForm(forms.Form):
 
 def events(request: HttpRequest) -> HttpResponse:
     """List the events; posted, declare one."""
-    form = EventForm(request.POST if request.method == "POST" else None)
+    form = EventForm(rights_in(request).science, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         typed = form.cleaned_data
         try:

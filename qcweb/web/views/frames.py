@@ -17,7 +17,7 @@ from pipelines.services.quicklook import Hdu, NoPictureError, quicklook
 from qcweb.private import may_see_header
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.views.nights import find_instrument, parse_night
-from qcweb.web.views.people import person
+from qcweb.web.views.people import person, take_typed
 
 PAGE = 100
 STATES: dict[str, tuple[str, Q]] = {
@@ -153,6 +153,8 @@ def frame(request: HttpRequest, pk: int) -> HttpResponse:
         "frame.html",
         {
             "frame": found,
+            "comments": found.comments.standing(),
+            "typed_comment": take_typed(request, f"comment {request.path}"),
             "is_open": is_open,
             "view": view,
             "hdu": number,

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from pipelines.models import ActKind, Instrument
 from pipelines.services.control import record
 from qcweb import looks
+from qcweb.auditing import tell
 from qcweb.certification.handover import HandOverError, Master, masters_of, write_tar
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.views.nights import find_instrument, parse_night
@@ -68,6 +69,7 @@ def archive(request: HttpRequest, instrument: str) -> HttpResponseBase:
         stream = target.open("rb")
     record(ActKind.HAND_OVER, timezone.now(), person(request), instrument=found,
            target=name, names=[one.name for one in masters])  # fmt: skip
+    tell(request, after={"file": name, "masters": len(masters)})
     return FileResponse(stream, as_attachment=True, filename=name,
                         content_type="application/x-tar")  # fmt: skip
 

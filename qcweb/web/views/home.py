@@ -27,6 +27,7 @@ from qcweb import looks
 from qcweb.looks import Look
 from qcweb.metrics import registry
 from qcweb.nightlines import NightLine, night_lines
+from qcweb.notes.models import News
 from trending.models import Report, ReportGroup, Score
 from trending.services.health import LastValue, ReportState, current_scores, report_states
 
@@ -94,6 +95,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "home.html",
         {
             "groups": groups,
+            "news_here": News.objects.seen_on(timezone.now().date()),
             "lines": lines,
             "needs": needs,
             "late": _late(states, at),

@@ -15,6 +15,8 @@ from pipelines.models import Act, Attempt, Chore, Hold, HoldScope, Instrument, R
 from pipelines.services import control
 from pipelines.services.progress import block_left_s, duration_text
 from qcweb import monitor
+from qcweb.acts import POOL
+from qcweb.people.services.refresh import ask_refresh
 from qcweb.problems import Problem, ProblemError
 from qcweb.recipe_trends import RecipeTrend, recipe_trends
 from qcweb.web.views.nights import find_instrument
@@ -22,7 +24,6 @@ from qcweb.web.views.people import person
 from trending.models import Score
 from trending.services.delay import TABLE as DELAY_TABLE
 
-POOL = "pool"
 # Lines of each record on the page.
 RECORDED = 20
 BAR_HEIGHT = 40
@@ -164,6 +165,21 @@ def act(request: HttpRequest) -> HttpResponse:
         messages.success(request, f"{what}{said}")
     else:
         messages.warning(request, f"{what}: there was nothing to {_VERBS[wanted]}.")
+    return redirect("monitor")
+
+
+@require_POST
+def refresh(request: HttpRequest, instrument: str) -> HttpResponse:
+    """Ask that an instrument is looked at again now, and not with the next hourly round."""
+    found = find_instrument(instrument)
+    if ask_refresh(found, person(request), timezone.now()):
+        messages.success(
+            request,
+            f"{found.name} is looked at again: new frames, blocks, what failed and may pass. "
+            "“Beside the blocks” says what was found.",
+        )
+    else:
+        messages.warning(request, f"{found.name}: a refresh was asked for and begins at once.")
     return redirect("monitor")
 
 

@@ -19,8 +19,10 @@ from pipelines.models import (
 from pipelines.services.nights import state_of
 from qcweb.board import FILTERS, BoardRow, make_board
 from qcweb.nightlines import night_lines
+from qcweb.notes.models import Comment, News
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.progress import night_progress
+from qcweb.web.views.people import take_typed
 
 SORTS = ("index", "ab_name", "raw_type", "setup", "recipe", "status", "time", "score", "certif")
 # Night pages of the list; older nights are reached by address and through the reports.
@@ -123,6 +125,9 @@ def night(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
             "after": after,
             "last": _last_night(found) if not blocks else None,
             "others": _other_frames(found, day),
+            "comments": Comment.objects.of_night(found, day),
+            "typed_comment": take_typed(request, f"comment {request.path}"),
+            "news_here": News.objects.seen_on(timezone.now().date(), instrument),
             "state": state_of(found, day),
         },
     )

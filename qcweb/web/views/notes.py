@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from pipelines.models import AssociationBlock, Instrument, RawFile
-from qcweb.access import may_certify
-from qcweb.notes.models import Comment, News, Note
-from qcweb.notes.services import About, NoteError, withdraw, write_comment, write_news
+from qcweb.access import rights_in
+from qcweb.notes.models import Comment, News
+from qcweb.notes.services import About, NoteError, Readers, withdraw, write_comment, write_news
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.views.nights import find_instrument, parse_night
 from qcweb.web.views.people import keep_typed, person, take_typed
@@ -67,11 +67,12 @@ def withdraw_news(request: HttpRequest, pk: int) -> HttpResponse:
     return _withdraw(request, News.objects.filter(pk=pk).first())
 
 
-def _withdraw(request: HttpRequest, note: Note | None) -> HttpResponse:
-    by = person(request)
+def _withdraw(request: HttpRequest, note: Comment | News | None) -> HttpResponse:
+    by, science = person(request), rights_in(request).science
     if note is None:
         raise ProblemError(Problem(404, "Unknown note", "There is no such note."))
-    if note.author_id != by.pk and not may_certify(by):
+    is_theirs = note.instrument in science if note.instrument else science.is_all
+    if note.author_id != by.pk and not is_theirs:
         raise ProblemError(
             Problem(403, "Not yours to withdraw", "Its author can, or a QC scientist.")
         )
@@ -99,8 +100,8 @@ def news(request: HttpRequest) -> HttpResponse:
     typed = {"text": take_typed(request, "news")}
     if request.method == "POST":
         try:
-            write_news(request.POST.get("text", ""), person(request), timezone.now(),
-                       **_scope(request))  # fmt: skip
+            write_news(_readers(request), request.POST.get("text", ""), person(request),
+                       timezone.now(), until=_day(request.POST.get("until", "")))  # fmt: skip
         except NoteError as error:
             messages.error(request, f"Not written: {error}")
             keep_typed(request, "news", request.POST.get("text", "")[:5000])
@@ -121,18 +122,18 @@ def news(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _scope(request: HttpRequest) -> dict[str, object]:
+def _readers(request: HttpRequest) -> Readers:
     text = request.POST.get("scope", "")
-    until = _day(request.POST.get("until", ""))
     kind, _, name = text.partition(":")
     if kind == "general":
-        return {"until": until}
-    instrument, _, report = name.partition("/")
-    found = find_instrument(instrument)
-    if kind == "report" and Report.objects.filter(instrument=found, name=report).exists():
-        return {"instrument": found, "report": report, "until": until}
-    if kind == "instrument":
-        return {"instrument": found, "until": until}
+        return Readers()
+    if kind in {"instrument", "report"}:
+        instrument, _, report = name.partition("/")
+        found = find_instrument(instrument)
+        if kind == "instrument":
+            return Readers(found)
+        if Report.objects.filter(instrument=found, name=report).exists():
+            return Readers(found, report)
     raise ProblemError(
         Problem(400, "Unknown scope", f"scope={text!r}.", where="scope",
                 hint="Known are general, instrument:<name>, report:<instrument>/<name>.")

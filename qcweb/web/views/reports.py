@@ -13,10 +13,12 @@ from django.utils import timezone
 from pipelines.domain.times import datetime_to_mjd
 from qcweb import looks
 from qcweb.looks import Look
+from qcweb.notes.models import News
 from qcweb.problems import Problem, ProblemError
 from qcweb.web import snippets
 from qcweb.web.plots import as_dataset, events_of
 from qcweb.web.snippets import Snippet
+from qcweb.web.views.people import take_typed
 from trending.domain.aggregate import Node, State
 from trending.models import Dataset, Panel, QC1Row, Report, ScoreRule
 from trending.services import figures
@@ -149,6 +151,12 @@ def report(request: HttpRequest, instrument: str, name: str) -> HttpResponse:
         {
             "report": found,
             "panels": panels,
+            "comments": found.instrument.comments.standing().filter(report=found.name),
+            "plots": [one.title for one in found.panels.all()],
+            "typed_comment": take_typed(request, f"comment {request.path}"),
+            "news_here": News.objects.seen_on(
+                timezone.now().date(), found.instrument.name, found.name
+            ),
             "n_nok": sum(1 for one in panels if one.look.css == "nok"),
             "look": _worst([one.look for one in panels]),
             "tabs": tabs,

@@ -9,15 +9,18 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from pipelines.models import Instrument
 from qcweb import looks
 from qcweb.access import scopes_of
+from qcweb.auditing import tell
 from qcweb.looks import Look
 from qcweb.people.models import NAME_MOST, ApiToken, Scope
-from qcweb.people.services import make_token, revoke
+from qcweb.people.services.audit import About
+from qcweb.people.services.tokens import make_token, revoke
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.views.people import person
 
@@ -89,10 +92,16 @@ def tokens(request: HttpRequest) -> HttpResponse:
         user, typed["name"], typed["scopes"], instruments=typed["instruments"],
         expires_at=form.expires(at), at=at,
     )  # fmt: skip
+    tell(request, About("token", str(made), reverse("tokens")), after=_told(made))
     # Answered at once and kept nowhere: not in an address, a session or a cache.
     response = _page(request, user, TokenForm(user), at, made=made, secret=secret)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _told(made: ApiToken) -> dict[str, object]:
+    until = made.expires_at and f"{made.expires_at:%Y-%m-%d %H:%M} UT"
+    return {"may": made.scopes, "instruments": made.instruments, "until": until}
 
 
 def _page(

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 
 from pipelines.models import AssociationBlock
 from qcweb import worklist
+from qcweb.access import rights_in
 from qcweb.board import make_board
 from qcweb.certification.models import Decision
 from qcweb.certification.services import bulk, claims
@@ -61,7 +62,8 @@ def show(request: HttpRequest) -> HttpResponse:
 @require_POST
 def claim(request: HttpRequest) -> HttpResponse:
     """Say that one works on some blocks, or no longer."""
-    blocks, by, at = _chosen(request), person(request), timezone.now()
+    by, at, refuses = person(request), timezone.now(), _refusals(request)
+    blocks = [block for block in _chosen(request) if not refuses(block)]
     if request.POST.get("act") == "release":
         n = claims.release(blocks, by)
         messages.success(request, f"Released: {n}.")
@@ -100,7 +102,8 @@ def decide(request: HttpRequest) -> HttpResponse:
                 Problem(400, "Not as it was shown", f"{block.ab_name} came without what was seen.",
                         where=f"seen-{block.pk}", hint="Open the preview again.")
             ) from error  # fmt: skip
-    done = bulk.decide_all(seen, decision, by, comment, more, _refuses, timezone.now())
+    refuses = _refusals(request)
+    done = bulk.decide_all(seen, decision, by, comment, more, refuses, timezone.now())
     if done.left and not done.entries:
         messages.error(request, f"Nothing is written. {_said(done.left)}")
         return _preview(request, blocks, decision, comment, status=409)
@@ -119,7 +122,7 @@ def _preview(
     comment: str,
     status: int = 200,
 ) -> HttpResponse:
-    lines = bulk.preview(blocks, decision, comment or "…", _refuses)
+    lines = bulk.preview(blocks, decision, comment or "…", _refusals(request))
     known = {word for block in blocks
              for word in reasons_of(block.instrument)[_REASONS[decision]]}  # fmt: skip
     return render(
@@ -143,7 +146,7 @@ def _preview(
 @require_POST
 def undo(request: HttpRequest, number: str) -> HttpResponse:
     """Take a decision on several blocks back, as one act."""
-    done = bulk.take_all_back(number, person(request), _refuses, timezone.now())
+    done = bulk.take_all_back(number, person(request), _refusals(request), timezone.now())
     if done.entries:
         forget(request)
         n = len(done.entries)
@@ -157,8 +160,14 @@ def undo(request: HttpRequest, number: str) -> HttpResponse:
     return redirect("worklist")
 
 
-def _refuses(block: AssociationBlock) -> str:
-    return ""
+def _refusals(request: HttpRequest) -> bulk.Refusal:
+    """Return what says of a block why whoever asks may not decide on it."""
+    science = rights_in(request).science
+
+    def refuses(block: AssociationBlock) -> str:
+        return "" if block.instrument in science else f"You are no scientist of {block.instrument}."
+
+    return refuses
 
 
 def _said(left: Sequence[tuple[AssociationBlock, str]]) -> str:

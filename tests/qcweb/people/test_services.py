@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from qcweb.people.models import ApiToken, TokenState
-from qcweb.people.services import (
+from qcweb.people.services.tokens import (
     ClosedAccountError,
     ExpiredTokenError,
     RefusedTokenError,

@@ -175,9 +175,9 @@ def test_what_cannot_be_held_is_a_wrong_request(instruments, client, quinn, want
     assert Hold.objects.count() == 0
 
 
-def test_readers_see_who_holds_and_no_buttons(instruments, client, vera):
+def test_readers_see_who_holds_and_no_buttons(instruments, client, stan):
     control.hold(Instrument.objects.get(name="UVES"), timezone.now(), None, "new chip")
-    client.force_login(vera)
+    client.force_login(stan)
     main = parse(client.get("/work/")).one("main")
     assert "held by the command line" in main.text
     assert "new chip" in main.text

@@ -3,21 +3,15 @@
 import datetime as dt
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from qcweb.people.models import ApiToken
-from qcweb.people.services import find_token, note_use, revoke
+from qcweb.people.services.tokens import find_token, note_use, revoke
 from tests.qcweb.tokens import bearer, expired, made
 from tests.qcweb.web.html import parse
 
 pytestmark = pytest.mark.django_db
 FILLED = {"name": "nightly export", "scopes": ["read"], "expires_at": "90"}
-
-
-@pytest.fixture
-def root(db):
-    return User.objects.create_superuser("root", password="root-roots")
 
 
 def make(client, **changes):

@@ -11,8 +11,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from pipelines.models import Instrument
-
-from .models import MARK, NAME_MOST, PREFIX_LENGTH, ApiToken, Scope, TokenState
+from qcweb.people.models import MARK, NAME_MOST, PREFIX_LENGTH, ApiToken, Scope, TokenState
 
 logger = logging.getLogger(__name__)
 
