@@ -22,6 +22,7 @@ from pipelines.models import (
     NightEvent,
     NightEventKind,
     RawFile,
+    Waiver,
 )
 from pipelines.services.control import waiting_of
 from qcweb.certification.models import Certification, Claim
@@ -347,7 +348,17 @@ def _new_news(request: HttpRequest, _given: Given) -> Subject:
     return Subject(about, needs_all=kind == "general")
 
 
+def _waiver(_request: HttpRequest, given: Given) -> Subject | None:
+    found = Waiver.objects.select_related("instrument").filter(pk=given["pk"]).first()
+    if found is None:
+        return None
+    about = About("waiver", str(found), _address("waivers"), found.instrument.name)
+    return Subject(about, lambda: {"is_open": Waiver.objects.open().filter(pk=found.pk).exists()})
+
+
 ACTS: dict[str, Act] = {
+    "block-waive": Act("block waived", _block),
+    "waiver-withdraw": Act("waiver taken back", _waiver),
     "worklist-claim": Act("blocks claimed or released", _blocks),
     "worklist-decide": Act("blocks certified", _blocks),
     "worklist-undo": Act("decisions taken back", _bulk),

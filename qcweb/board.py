@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.models import AssociationBlock, Completeness, NextStep, ProcessStatus
+from pipelines.models import AssociationBlock, Completeness, NextStep, ProcessStatus, Waiver
+from pipelines.services.waivers import waivers_of
 from qcweb.certification.models import Certification
 from trending.models import BlockScore
 
@@ -144,6 +145,7 @@ _AXES: list[tuple[str, list[tuple[str, str, str, str]]]] = [
             ("auto", "", "auto", "auto"),
             ("accepted", "is-human", "accepted", "accepted"),
             ("rejected", "is-human", "rejected", "rejected"),
+            ("waived", "", "waived", "waived"),
         ],
     ),
 ]
@@ -162,9 +164,17 @@ def make_board(
         for score in BlockScore.objects.standing().filter(block__in=[block.pk for block in blocks])
     }
     entries = latest_entries(block.pk for block in blocks)
+    waivers = waivers_of(blocks)
     indexes = {block.pk: f"CAL{n:03d}" if is_night else "" for n, block in enumerate(blocks, 1)}
     rows = [
-        make_row(indexes[block.pk], block, scores.get(block.pk), entries.get(block.pk), at)
+        make_row(
+            indexes[block.pk],
+            block,
+            scores.get(block.pk),
+            entries.get(block.pk),
+            at,
+            waivers.get(block.pk),
+        )
         for block in blocks
     ]
     _mark_held(rows)
@@ -201,16 +211,17 @@ def make_row(
     score: BlockScore | None,
     entry: Certification | None,
     at: dt.datetime,
+    waiver: Waiver | None = None,
 ) -> BoardRow:
     entry = entry if entry is not None and entry.holds(block) else None
-    needs_person = entry is None and block.needs_person
+    needs_person = entry is None and block.needs_person and waiver is None
     row = BoardRow(
         index=index,
         block=block,
         process=looks.process(block),
         completeness=looks.COMPLETENESS[block.completeness],
         score=looks.score(score),
-        certification=looks.certification(entry, needs_person=needs_person),
+        certification=looks.certification(entry, needs_person=needs_person, waiver=waiver),
         queue=looks.queue_word(block, at),
         comment=_comment(block, score, entry, needs_person=needs_person),
         kind=kind_of(block, score),
@@ -221,6 +232,8 @@ def make_row(
         qc_duration_s=block.current_attempt.qc_duration_s if block.current_attempt else None,
     )
     row.filters = _filters(block, score, entry, needs_person=needs_person)
+    if waiver is not None and entry is None:
+        row.filters.add("waived")
     return row
 
 

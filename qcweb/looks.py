@@ -1,11 +1,11 @@
 """How each state looks: colour, shape and word together, in one place."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib.auth.models import User
 
-from pipelines.models import AssociationBlock, Completeness, NextStep, ProcessStatus
+from pipelines.models import AssociationBlock, Completeness, NextStep, ProcessStatus, Waiver
 from qcweb.certification.models import Certification, Decision
 from qcweb.people.models import ApiToken, TokenState
 from trending.models import BlockScore
@@ -40,6 +40,7 @@ DECISIONS: dict[str, Look] = {
     Decision.REJECTED: Look("rejected", "rejected", "rejected", "Rejected by a person"),
     Decision.REOPENED: Look("open", "open", "taken back", "The decision was taken back"),
 }
+WAIVED = Look("waived", "waived", "waived", "Known, and need not be looked at until it ends")
 REVIEW = Look("open", "open", "review", "Waits for a person")
 NOTHING_YET = Look("plain", "", "–", "Nothing to certify yet")
 NOT_SCORED = Look("grey", "grey", "not scored")
@@ -104,9 +105,14 @@ def result(value: int | None) -> Look:
     return NOK if value else OK
 
 
-def certification(entry: Certification | None, *, needs_person: bool) -> Look:
+def certification(
+    entry: Certification | None, *, needs_person: bool, waiver: Waiver | None = None
+) -> Look:
     if entry is not None:
         return DECISIONS[entry.decision]
+    if waiver is not None:
+        until = f"until the night {waiver.last_night}"
+        return replace(WAIVED, title=f"{waiver.reason} ({waiver.author.get_username()}, {until})")
     return REVIEW if needs_person else NOTHING_YET
 
 

@@ -13,6 +13,7 @@ from pipelines.models import (
     NightEventKind,
     ProcessStatus,
 )
+from pipelines.models.blocks import waits_for_people
 from trending.models import BlockScore
 
 from . import looks
@@ -70,7 +71,7 @@ def night_lines(blocks: QuerySet[AssociationBlock]) -> list[NightLine]:
         n_running=Count("pk", filter=Q(process_status=status.RUNNING)),
         n_queued=Count("pk", filter=Q(process_status=status.QUEUED)),
         n_incomplete=Count("pk", filter=Q(completeness=Completeness.INCOMPLETE)),
-        n_review=Count("pk", filter=Q(needs_person=True)),
+        n_review=Count("pk", filter=waits_for_people()),
     )
     lines = {(line[0], line[1]): NightLine(*line) for line in counted}
     nights = {night for _, night in lines}

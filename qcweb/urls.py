@@ -31,6 +31,7 @@ from qcweb.web.views import (
     tables,
     tokens,
     values,
+    waivers,
     work,
     worklist,
 )
@@ -114,6 +115,9 @@ urlpatterns = [
     path("rules/<int:pk>/change/", rules.change, name="rule-change"),
     path("rules/new/<str:table>/<str:parameter>/", rules.new, name="rule-new"),
     path("series/<int:pk>/figure/", values.figure, name="series-figure"),
+    path("waivers/", waivers.show, name="waivers"),
+    path("waivers/<int:pk>/withdraw/", waivers.take_back, name="waiver-withdraw"),
+    path("blocks/<str:ab_name>/waive/", waivers.make, name="block-waive"),
     path("news/", notes.news, name="news"),
     path("news/<int:pk>/withdraw/", notes.withdraw_news, name="news-withdraw"),
     path("instruments/<str:instrument>/comments/", notes.comment, name="comment"),

@@ -44,7 +44,7 @@ class WorkRow:
 def waiting(instrument: str = "") -> list[Waiting]:
     """Return all blocks that wait for a person in the order of the worklist: two queries."""
     blocks = (
-        AssociationBlock.objects.filter(needs_person=True)
+        AssociationBlock.objects.for_people()
         .select_related("instrument")
         .only("ab_name", "instrument__name", "night", "process_status", "completeness", "is_degraded")
         .order_by("-night", "cascade_level", "mjd_obs", "pk")
@@ -111,7 +111,7 @@ def open_nights() -> list[OpenNight]:
     """Return the nights that are not closed, the newest first, each with its next step."""
     blocks = AssociationBlock.objects.all()
     newest = blocks.order_by("-night").values_list("night", flat=True).distinct()[:RECENT_NIGHTS]
-    unfinished = blocks.filter(needs_person=True) | blocks.exclude(next_step=NextStep.REST)
+    unfinished = blocks.for_people() | blocks.exclude(next_step=NextStep.REST)
     nights = {*newest, *unfinished.values_list("night", flat=True).distinct()}
     lines = night_lines(blocks.filter(night__in=sorted(nights, reverse=True)[:MOST_NIGHTS]))
     return [OpenNight(line, _step(line)) for line in lines if not line.is_closed][:MOST_NIGHTS]

@@ -15,6 +15,7 @@ from .instruments import CertificationMode, Flavour, Instrument, RawType, RuleSe
 from .machines import Chore, Worker
 from .nights import NightEvent, NightEventKind, Round
 from .runs import Attempt, Outcome, Preview, Product
+from .waivers import Waiver, WaiverKind
 
 __all__ = [
     "Act",
@@ -45,5 +46,7 @@ __all__ = [
     "Round",
     "RuleSet",
     "Runner",
+    "Waiver",
+    "WaiverKind",
     "Worker",
 ]

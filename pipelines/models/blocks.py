@@ -12,6 +12,7 @@ from django.utils import timezone
 from .control import Hold, HoldScope
 from .frames import RawFile
 from .instruments import Instrument, RuleSet
+from .waivers import Waiver, WaiverKind
 
 if TYPE_CHECKING:
     from .runs import Attempt
@@ -120,11 +121,28 @@ class BlockQuerySet(models.QuerySet["AssociationBlock"]):
     def lost(self, at: dt.datetime) -> Self:
         return self.filter(process_status=ProcessStatus.RUNNING, lease_until__lt=at)
 
+    def for_people(self) -> Self:
+        """Blocks that wait for a person: what is waived does not."""
+        return self.filter(waits_for_people())
+
     def usable_producers(self) -> Self:
         """Blocks whose products, made or still to come, another block may use."""
         return self.filter(
             completeness=Completeness.COMPLETE, is_withdrawn=False, is_cancelled=False
         ).exclude(process_status=ProcessStatus.FAILED, next_step=NextStep.REST)
+
+
+def waived() -> Q:
+    """Return the condition of blocks that need nobody, because a waiver says so."""
+    missing = Waiver.objects.all().of_outer_block(WaiverKind.MISSING)
+    failing = Waiver.objects.all().of_outer_block(WaiverKind.FAILING)
+    return (Q(completeness=Completeness.INCOMPLETE) & Q(missing)) | (
+        Q(process_status=ProcessStatus.FAILED) & Q(failing)
+    )
+
+
+def waits_for_people() -> Q:
+    return Q(needs_person=True) & ~waived()
 
 
 class AssociationBlock(models.Model):

@@ -58,11 +58,9 @@ def what_is_left(instrument: Instrument, night: dt.date) -> dict[str, int]:
     frames = RawFile.objects.of_night(instrument, night).filter(hidden_at=None)
     counts = {
         "at work or waiting": blocks.exclude(next_step=NextStep.REST).count(),
-        "to review": blocks.filter(needs_person=True).count(),
-        "failed": blocks.filter(process_status=ProcessStatus.FAILED, needs_person=True).count(),
-        "incomplete": blocks.filter(
-            completeness=Completeness.INCOMPLETE, needs_person=True
-        ).count(),
+        "to review": blocks.for_people().count(),
+        "failed": blocks.for_people().filter(process_status=ProcessStatus.FAILED).count(),
+        "incomplete": blocks.for_people().filter(completeness=Completeness.INCOMPLETE).count(),
         "frames no rule classifies": frames.filter(raw_type="", pro_catg="").count(),
         "damaged frames": frames.exclude(problem="").count(),
         "frames gone from disk": frames.exclude(gone_at=None).count(),

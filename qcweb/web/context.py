@@ -28,7 +28,7 @@ def house(request: HttpRequest) -> dict[str, object]:
 
 
 def _count_open() -> int:
-    return AssociationBlock.objects.filter(needs_person=True).count()
+    return AssociationBlock.objects.for_people().count()
 
 
 def _has_simulated_values() -> bool:

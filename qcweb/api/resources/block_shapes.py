@@ -95,8 +95,12 @@ class BlockSerializer(serializers.Serializer[Any]):
     score = BlockScoreSerializer(allow_null=True, help_text="null: its present result has none")
     certification = StandingSerializer(allow_null=True, help_text="null: open")
     needs_person = serializers.BooleanField(
-        source="block.needs_person", help_text="it has come to an end, and waits for a decision"
+        help_text="it has come to an end, and waits for a decision"
     )
+    waived = serializers.CharField(
+        source="waiver.reason", allow_null=True, default=None,
+        help_text="why it is incomplete or failed and need not be looked at; null: nobody waived it",
+    )  # fmt: skip
     is_certified = serializers.BooleanField(
         source="block.is_certified", help_text="its present products are certified"
     )

@@ -19,7 +19,10 @@ from pipelines.models import (
     NextStep,
     ProcessStatus,
     Product,
+    Waiver,
 )
+from pipelines.models.blocks import waits_for_people
+from pipelines.services.waivers import waivers_of
 from qcweb import parameters
 from qcweb.api import filters
 from qcweb.api.filters import Choice, Nights, OfInstrument, Span, Words, choice, flag
@@ -41,6 +44,11 @@ class Told:
     block: AssociationBlock
     score: BlockScore | None
     certification: Certification | None
+    waiver: Waiver | None
+
+    @property
+    def needs_person(self) -> bool:
+        return self.block.needs_person and self.waiver is None
 
 
 def _score(**fields: int) -> Q:
@@ -90,8 +98,14 @@ def _tell(blocks: list[AssociationBlock], request: Request) -> Sequence[Told]:
     keys = [block.pk for block in blocks]
     scores = {one.block_id: one for one in BlockScore.objects.standing().filter(block__in=keys)}
     entries = latest_entries(keys)
+    waivers = waivers_of(blocks)
     return [
-        Told(block, scores.get(block.pk), _holding(entries.get(block.pk), block))
+        Told(
+            block,
+            scores.get(block.pk),
+            _holding(entries.get(block.pk), block),
+            waivers.get(block.pk),
+        )
         for block in blocks
     ]
 
@@ -128,7 +142,7 @@ class BlocksView(ListView):
                    Completeness.values),
             SCORES,
             CERTIFICATIONS,
-            flag("needs_person", "Whether it waits for a person", Q(needs_person=True)),
+            flag("needs_person", "Whether it waits for a person", waits_for_people()),
             flag("is_degraded", "Whether it was made, but not as planned", Q(is_degraded=True)),
             choice("failure_kind", "Why it failed", "failure_kind",
                    [kind for kind in FailureKind.values if kind]),
@@ -167,6 +181,7 @@ def _whole(block: AssociationBlock) -> Whole:
         block=block,
         score=BlockScore.objects.standing().filter(block=block).first(),
         certification=_holding(history[0], block) if history else None,
+        waiver=waivers_of([block]).get(block.pk),
         frames=block.block_frames.select_related("raw_file").order_by("raw_file__mjd_obs", "pk"),
         calibrations=block.calibrations.select_related("producer", "file").order_by("pk"),
         used_by=list(dict.fromkeys(used_by.values_list("block__ab_name", flat=True))),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from pipelines.models import AssociationBlock, Outcome, Product
 from pipelines.services.attempts import read_log
+from pipelines.services.waivers import kind_for, waivers_of
 from qcweb import looks
 from qcweb.board import BoardRow, make_row
 from qcweb.certification.models import Certification, Decision
@@ -121,6 +122,9 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "standing": standing(found),
             "seen": entry.number if entry else 0,
             "neighbours": _neighbours(found),
+            "waiver": waivers_of([found]).get(found.pk),
+            "can_waive": kind_for(found),
+            "typed_waiver": take_typed(request, f"waive {ab_name}"),
             "comments": found.comments.standing(),
             "typed_comment": take_typed(request, f"comment {request.path}"),
             "claim": claims_on([found], timezone.now()).get(found.pk),
@@ -146,7 +150,9 @@ def _row(found: AssociationBlock) -> BoardRow:
     )
     index = f"CAL{list(order).index(found.pk) + 1:03d}"
     score = BlockScore.objects.standing().filter(block=found).first()
-    return make_row(index, found, score, latest(found), timezone.now())
+    return make_row(
+        index, found, score, latest(found), timezone.now(), waivers_of([found]).get(found.pk)
+    )
 
 
 def _neighbours(found: AssociationBlock) -> dict[str, object]:

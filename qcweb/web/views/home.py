@@ -101,9 +101,8 @@ def home(request: HttpRequest) -> HttpResponse:
             "late": _late(states, at),
             "red_instruments": [line.instrument for line in lines if line.is_red],
             "counts": counts,
-            "failed": AssociationBlock.objects.filter(
-                process_status=ProcessStatus.FAILED, needs_person=True
-            )
+            "failed": AssociationBlock.objects.for_people()
+            .filter(process_status=ProcessStatus.FAILED)
             .select_related("instrument")
             .order_by("-night")[:6],
             "refused": RefusedFile.objects.order_by("-last_seen_at")[:5],
