@@ -58,7 +58,9 @@ def nights(request: HttpRequest) -> HttpResponse:
         .distinct()[:MAX_NIGHTS]
     )
     lines = night_lines(AssociationBlock.objects.filter(night__in=list(newest)))
-    return render(request, "nights.html", {"lines": lines})
+    return render(
+        request, "nights.html", {"lines": lines, "instruments": Instrument.objects.observing()}
+    )
 
 
 @gzip_page
