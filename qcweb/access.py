@@ -50,6 +50,7 @@ TABLE: dict[str, tuple[Access | None, Access | None]] = {
     "calendar-newest": (Access.READ, None),
     "calendar": (Access.READ, None),
     "night-report": (Access.READ, None),
+    "night-export": (Access.READ, None),
     "month-report": (Access.READ, None),
     "frames": (Access.READ, None),
     "cascade": (Access.READ, None),

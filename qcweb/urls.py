@@ -13,6 +13,7 @@ from qcweb.web.views import (
     blocks,
     calendar,
     events,
+    exports,
     frames,
     gallery,
     handover,
@@ -47,6 +48,7 @@ urlpatterns = [
         "nights/<str:instrument>/months/<str:month>/", summaries.month_report, name="month-report"
     ),
     path("nights/<str:instrument>/<str:night>/", nights.night, name="night"),
+    path("nights/<str:instrument>/<str:night>/export/", exports.export, name="night-export"),
     path(
         "nights/<str:instrument>/<str:night>/report/", summaries.night_report, name="night-report"
     ),

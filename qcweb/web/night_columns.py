@@ -179,11 +179,15 @@ def write_rows(
     links: Callable[[BoardRow], Links] = links_here,
     *,
     words: Iterable[str] = (),
+    is_still: bool = False,
 ) -> SafeString:
-    """Write the body of the table; rows without all the words are there, and hidden."""
+    """Write the body of the table; rows without all the words are there, and hidden.
+
+    A table that is still has nothing to press.
+    """
     _, chosen = heads(columns)
     wanted = list(words)
-    parts = [_row(row, chosen, links(row), wanted) for row in rows]
+    parts = [_row(row, chosen, links(row), wanted, is_still=is_still) for row in rows]
     return SafeString("".join(parts))  # every cell escapes what it shows
 
 
@@ -192,8 +196,10 @@ def fits(row: BoardRow, words: Iterable[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _row(row: BoardRow, chosen: list[Head], to: Links, words: list[str]) -> str:
-    cause = _cause(row, len(chosen), is_hidden=bool(words)) if row.n_waiting else ""
+def _row(row: BoardRow, chosen: list[Head], to: Links, words: list[str], *, is_still: bool) -> str:
+    cause = ""
+    if row.n_waiting:
+        cause = _cause(row, len(chosen), "" if is_still else _fold(row), is_hidden=bool(words))
     marks = " data-todo" if row.needs_person else ""
     marks += f' data-folds="{escape(row.culprit)}"' if row.culprit else ""
     marks += "" if fits(row, words) else " hidden"
@@ -224,7 +230,7 @@ def _css(row: BoardRow) -> str:
     return " ".join(word for word in words if word)
 
 
-def _cause(row: BoardRow, width: int, *, is_hidden: bool) -> str:
+def _cause(row: BoardRow, width: int, fold: str, *, is_hidden: bool) -> str:
     """Write the line above a failed block that others wait for: what broke, and for whom."""
     reason = escape(Truncator(row.block.reason).chars(160))
     waits = "block waits" if row.n_waiting == 1 else "blocks wait"
@@ -233,7 +239,12 @@ def _cause(row: BoardRow, width: int, *, is_hidden: bool) -> str:
         f'<tr class="cause" id="cause-{row.block.pk}"{hidden}><td colspan="{width}">'
         f'<div class="cause-line"><span class="st st-failed">{glyph("failed")}{row.index} failed'
         f"</span><span>{reason}</span>"
-        f'<span class="quiet"><b>{row.n_waiting}</b> {waits} for it</span>'
+        f'<span class="quiet"><b>{row.n_waiting}</b> {waits} for it</span>{fold}</div></td></tr>'
+    )
+
+
+def _fold(row: BoardRow) -> str:
+    return (
         f'<button class="btn btn-plain" type="button" data-fold="{row.index}" aria-expanded="true">'
-        f"<span data-fold-word>Hide</span> the blocked</button></div></td></tr>"
+        "<span data-fold-word>Hide</span> the blocked</button>"
     )
