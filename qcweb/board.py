@@ -184,13 +184,17 @@ def make_board(
 
 
 def _mark_held(rows: Sequence[BoardRow]) -> None:
-    """Say of waiting blocks that they are held; asked only where some wait."""
+    """Say of waiting blocks that they are held; asked only where some wait and are not marked."""
     waiting = {
         row.block.pk: row
         for row in rows
         if row.block.next_step == NextStep.PROCESS
         and row.block.process_status != ProcessStatus.RUNNING
     }
+    if all(hasattr(row.block, "is_held") for row in waiting.values()):
+        for row in waiting.values():
+            row.queue = "held" if row.block.is_held else row.queue  # type: ignore[attr-defined]
+        return
     if waiting:
         held = AssociationBlock.objects.filter(pk__in=waiting).held()
         for pk in held.values_list("pk", flat=True):

@@ -75,7 +75,7 @@ def night_lines(blocks: QuerySet[AssociationBlock]) -> list[NightLine]:
     )
     lines = {(line[0], line[1]): NightLine(*line) for line in counted}
     nights = {night for _, night in lines}
-    scores = BlockScore.objects.standing().filter(block__night__in=nights)
+    scores = BlockScore.objects.standing().filter(block__in=blocks.order_by().values("pk"))
     for name, night, n_nok, n_scored in scores.values_list(
         "block__instrument__name", "block__night"
     ).annotate(nok=Sum("n_nok"), scored=Sum("n_scored")):

@@ -13,7 +13,9 @@ from qcweb.web.views import (
     associations,
     audit,
     blocks,
+    calendar,
     events,
+    exports,
     frames,
     gallery,
     handover,
@@ -28,6 +30,7 @@ from qcweb.web.views import (
     rules,
     sanity,
     search,
+    summaries,
     tables,
     tokens,
     values,
@@ -44,7 +47,16 @@ urlpatterns = [
     path("metrics", home.metrics, name="metrics"),
     path("health/", home.health, name="health"),
     path("nights/", nights.nights, name="nights"),
+    path("nights/<str:instrument>/calendar/", calendar.newest, name="calendar-newest"),
+    path("nights/<str:instrument>/calendar/<int:year>/", calendar.calendar, name="calendar"),
+    path(
+        "nights/<str:instrument>/months/<str:month>/", summaries.month_report, name="month-report"
+    ),
     path("nights/<str:instrument>/<str:night>/", nights.night, name="night"),
+    path("nights/<str:instrument>/<str:night>/export/", exports.export, name="night-export"),
+    path(
+        "nights/<str:instrument>/<str:night>/report/", summaries.night_report, name="night-report"
+    ),
     path("nights/<str:instrument>/<str:night>/frames/", nights.frames, name="frames"),
     path("nights/<str:instrument>/<str:night>/cascade/", night_state.cascade, name="cascade"),
     path("nights/<str:instrument>/<str:night>/close/", night_state.close, name="night-close"),

@@ -3,8 +3,11 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from statistics import median
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from pipelines.models import (
@@ -81,28 +84,36 @@ def duration_text(seconds: float) -> str:
 
 
 def usual_durations(recipes: Iterable[tuple[int, str]]) -> dict[tuple[int, str], float]:
-    """Return the median run time (s) of recipes, each named with its instrument's key."""
-    found: dict[tuple[int, str], float] = {}
-    for instrument, recipe in set(recipes):
-        latest = (
-            Attempt.objects.filter(
-                recipe=recipe,
-                block__instrument=instrument,
-                outcome__in=[Outcome.SUCCESSFUL, Outcome.DEGRADED],
-                reused=None,
-                duration_s__isnull=False,
-            )
-            .order_by("-pk")
-            .values_list("duration_s", flat=True)[:HISTORY]
+    """Return the median run time (s) of recipes, each named with its instrument's key; one query."""
+    wanted = set(recipes)
+    if not wanted:
+        return {}
+    latest = reduce(or_, (Q(pk__in=_latest_runs(*one)) for one in wanted))
+    found: dict[tuple[int, str], list[float]] = {}
+    for instrument, recipe, duration in Attempt.objects.filter(latest).values_list(
+        "block__instrument", "recipe", "duration_s"
+    ):
+        found.setdefault((instrument, recipe), []).append(duration or 0.0)
+    return {one: median(durations) for one, durations in found.items()}
+
+
+def _latest_runs(instrument: int, recipe: str) -> QuerySet[Attempt, int]:
+    return (
+        Attempt.objects.filter(
+            recipe=recipe,
+            block__instrument=instrument,
+            outcome__in=[Outcome.SUCCESSFUL, Outcome.DEGRADED],
+            reused=None,
+            duration_s__isnull=False,
         )
-        if durations := [one for one in latest if one is not None]:
-            found[instrument, recipe] = median(durations)
-    return found
+        .order_by("-pk")
+        .values_list("pk", flat=True)[:HISTORY]
+    )
 
 
 def n_hands() -> int:
     """Return how many recipes can run at the same time, by the workers that are alive."""
-    return max(1, sum(living_workers().values_list("concurrency", flat=True)))
+    return sum(max(1, one) for one in living_workers().values_list("concurrency", flat=True))
 
 
 def progress(blocks: Iterable[AssociationBlock]) -> Progress:
@@ -127,12 +138,15 @@ def progress(blocks: Iterable[AssociationBlock]) -> Progress:
 
 
 def _n_held(open_ones: list[AssociationBlock]) -> int:
+    if all(hasattr(one, "is_held") for one in open_ones):
+        return sum(one.is_held for one in open_ones)  # type: ignore[attr-defined]
     waiting = [one.pk for one in open_ones if one.process_status != ProcessStatus.RUNNING]
     return AssociationBlock.objects.filter(pk__in=waiting).held().count() if waiting else 0
 
 
 def _left_s(open_ones: list[AssociationBlock]) -> float | None:
-    if not living_workers().exists():
+    hands = n_hands()
+    if not hands:
         return None  # nobody does it
     to_run = [one for one in open_ones if one.next_step == NextStep.PROCESS]
     usual = usual_durations((one.instrument_id, one.recipe) for one in to_run)
@@ -141,7 +155,7 @@ def _left_s(open_ones: list[AssociationBlock]) -> float | None:
     known = [one for one in left if one is not None]
     if len(known) < len(left):
         return None
-    return max(sum(known) / n_hands(), max(known, default=0.0))
+    return max(sum(known) / hands, max(known, default=0.0))
 
 
 def block_left_s(block: AssociationBlock, usual_s: float | None, at: dt.datetime) -> float | None:

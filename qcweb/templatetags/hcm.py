@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+from dataclasses import replace
 from typing import Any, Protocol
 
 from django import template
@@ -49,6 +50,13 @@ def state(look: Look | None, css: str = "") -> SafeString:
         hidden,
         look.word,
     )
+
+
+@register.simple_tag
+def ask(question: Any, by: str = "", **changes: Any) -> str:
+    """Return the address of a question that differs from another by some words, or sorts by a column."""
+    other = question.sorted_by(by) if by else question
+    return str(replace(other, **changes).address())
 
 
 @register.filter

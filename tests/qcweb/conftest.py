@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 
 import pytest
+from django.core.cache import cache
 from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
@@ -14,6 +15,13 @@ from tests.conftest import run_to_rest
 from tests.frames import BIAS, DARK, FAST_BIAS, FLAT, later, taken, with_defect
 from tests.qcweb.snapshot import Snapshot
 from trending.models import BlockScore, QC1Row, QC1Value, ScoreRule
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_kept():
+    """What one test has drawn is not shown to the next."""
+    cache.clear()
+
 
 RED_BIAS = with_defect(FAST_BIAS, chip="CHIP2", ron_factor=1.35)
 GREY_BIAS = replace(later(BIAS, 10 / 1440), read_mode="FAST", binning=2)

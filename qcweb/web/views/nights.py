@@ -1,30 +1,24 @@
 """The AB monitor: one instrument, one night; and the list of nights."""
 
 import datetime as dt
-import hashlib
 
-from django.conf import settings
-from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils import timezone
-from django.views.decorators.http import condition
+from django.utils.cache import get_conditional_response
+from django.views.decorators.gzip import gzip_page
 
-from pipelines.models import (
-    AssociationBlock,
-    Instrument,
-    NightEvent,
-    RawFile,
-)
+from pipelines.models import AssociationBlock, Instrument, RawFile
 from pipelines.services.nights import state_of
-from qcweb.board import FILTERS, BoardRow, make_board
+from qcweb.access import rights_in
 from qcweb.nightlines import night_lines
 from qcweb.notes.models import Comment, News
 from qcweb.problems import Problem, ProblemError
-from qcweb.web.progress import night_progress
+from qcweb.web.night_page import Night, draw, find_night
+from qcweb.web.night_question import NightQuestion
 from qcweb.web.views.people import take_typed
 
-SORTS = ("index", "ab_name", "raw_type", "setup", "recipe", "status", "time", "score", "certif")
 # Night pages of the list; older nights are reached by address and through the reports.
 MAX_NIGHTS = 400
 
@@ -32,14 +26,16 @@ MAX_NIGHTS = 400
 def find_instrument(name: str) -> Instrument:
     instrument = Instrument.objects.filter(name=name).first()
     if instrument is None:
-        known = (
-            ", ".join(Instrument.objects.observing().values_list("name", flat=True)) or "none yet"
-        )
-        raise ProblemError(
-            Problem(404, "Unknown instrument", f"There is no instrument {name!r}.",
-                    where="instrument", hint=f"Known are {known}.")
-        )  # fmt: skip
+        raise _unknown_instrument(name)
     return instrument
+
+
+def _unknown_instrument(name: str) -> ProblemError:
+    known = ", ".join(Instrument.objects.observing().values_list("name", flat=True)) or "none yet"
+    return ProblemError(
+        Problem(404, "Unknown instrument", f"There is no instrument {name!r}.",
+                where="instrument", hint=f"Known are {known}.")
+    )  # fmt: skip
 
 
 def parse_night(text: str) -> dt.date:
@@ -63,126 +59,60 @@ def nights(request: HttpRequest) -> HttpResponse:
         .distinct()[:MAX_NIGHTS]
     )
     lines = night_lines(AssociationBlock.objects.filter(night__in=list(newest)))
-    return render(request, "nights.html", {"lines": lines})
-
-
-def _night_stamp(request: HttpRequest, instrument: str, night: str) -> str | None:
-    """Return what a night's page depends on, so that an unchanged one is answered with 304.
-
-    For the live refresh only: a browser that opens the page anew would show the old one with its
-    old time, and call it stale.
-    """
-    if not request.headers.get("HX-Request"):
-        return None
-    day = parse_night(night)
-    blocks = AssociationBlock.objects.of_night(instrument, day)
-    frames = RawFile.objects.filter(instrument__name=instrument, night=day)
-    parts = [
-        *blocks.aggregate(at=Max("changed_at"), n=Count("pk")).values(),
-        *blocks.aggregate(Max("certifications__pk"), Max("block_scores__pk")).values(),
-        *frames.aggregate(
-            Max("pk"), Count("pk"), Count("gone_at"), Count("hidden_at"), Max("organised_at")
-        ).values(),
-        *NightEvent.objects.of_night(find_instrument(instrument), day)
-        .aggregate(Max("pk"))
-        .values(),
-        request.user.pk,
-        settings.VERSION,
-    ]
-    return hashlib.sha256(repr(parts).encode()).hexdigest().join('""')
-
-
-@condition(etag_func=_night_stamp)
-def night(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
-    found, day = find_instrument(instrument), parse_night(night)
-    blocks = list(
-        AssociationBlock.objects.of_night(instrument, day)
-        .in_cascade_order()
-        .select_related("blocked_by", "current_attempt")
+    return render(
+        request, "nights.html", {"lines": lines, "instruments": Instrument.objects.observing()}
     )
-    board = make_board(blocks, timezone.now())
-    chosen = request.GET.get("show", "all")
-    if chosen not in FILTERS:
-        raise ProblemError(
-            Problem(400, "Unknown filter", f"show={chosen!r} is no filter.",
-                    where="show", hint=f"Known are {', '.join(FILTERS)}.")
-        )  # fmt: skip
-    before, after = _neighbours(found, day)
+
+
+@gzip_page
+def night(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
+    """Show a night; asked by the page itself, only its live part, and 304 when nothing changed."""
+    at, day = timezone.now(), parse_night(night)
+    question = NightQuestion.read(request.GET)
+    if len(request.GET.getlist("columns")) > 1:
+        # The form without a script names each column by itself; the address is one word.
+        return redirect(request.path + question.address())
+    found = find_night(instrument, day, at)
+    if found is None:
+        raise _unknown_instrument(instrument)
+    role = "certifies" if found.instrument in rights_in(request).science else "reads"
+    if request.headers.get("HX-Request"):
+        return _refresh(request, found, question, role, at)
     return render(
         request,
         "night.html",
         {
-            "instrument": found,
+            "instrument": found.instrument,
             "night": day,
-            "progress": night_progress(blocks),
-            "board": board,
-            "rows": _sorted(request, [row for row in board.rows if chosen in row.filters]),
-            "show": chosen,
-            "sort": request.GET.get("sort", "index"),
-            "query": request.GET.get("q", "")[:200],
-            "raw_types": sorted({block.raw_type for block in blocks}),
-            "before": before,
-            "after": after,
-            "last": _last_night(found) if not blocks else None,
-            "others": _other_frames(found, day),
-            "comments": Comment.objects.of_night(found, day),
+            "found": found,
+            "question": question,
+            "drawn": draw(found, question, role),
+            "state": state_of(found.instrument, day),
+            "comments": Comment.objects.of_night(found.instrument, day),
             "typed_comment": take_typed(request, f"comment {request.path}"),
             "news_here": News.objects.seen_on(timezone.now().date(), instrument),
-            "state": state_of(found, day),
         },
     )
 
 
-def _sorted(request: HttpRequest, rows: list[BoardRow]) -> list[BoardRow]:
-    """Sort by a column; anything but the cascade order takes the folds apart."""
-    wanted = request.GET.get("sort", "index")
-    name = wanted.removeprefix("-")
-    if name not in SORTS:
-        raise ProblemError(
-            Problem(400, "Unknown column", f"sort={wanted!r}.",
-                    where="sort", hint=f"Known are {', '.join(SORTS)}; - before it turns round.")
-        )  # fmt: skip
-    keys = {
-        "index": lambda row: row.index,
-        "ab_name": lambda row: row.block.ab_name,
-        "raw_type": lambda row: row.block.raw_type,
-        "setup": lambda row: row.block.setup,
-        "recipe": lambda row: row.block.recipe,
-        "status": lambda row: row.process.word,
-        "time": lambda row: row.duration_s or 0,
-        "score": lambda row: (row.n_nok, row.n_scored),
-        "certif": lambda row: row.certification.word,
-    }
-    return sorted(rows, key=keys[name], reverse=wanted.startswith("-"))
+def _refresh(
+    request: HttpRequest, found: Night, question: NightQuestion, role: str, at: dt.datetime
+) -> HttpResponse:
+    """Answer the live refresh.
 
-
-def _neighbours(instrument: Instrument, day: dt.date) -> tuple[dt.date | None, dt.date | None]:
-    nights = AssociationBlock.objects.filter(instrument=instrument).values_list("night", flat=True)
-    before = nights.filter(night__lt=day).order_by("-night").first()
-    after = nights.filter(night__gt=day).order_by("night").first()
-    return before, after
-
-
-def _last_night(instrument: Instrument) -> dt.date | None:
-    return (
-        AssociationBlock.objects.filter(instrument=instrument)
-        .order_by("-night")
-        .values_list("night", flat=True)
-        .first()
-    )
-
-
-def _other_frames(instrument: Instrument, day: dt.date) -> dict[str, int]:
-    """Return how many frames of the night are in no block, and why."""
-    frames = RawFile.objects.filter(instrument=instrument, night=day)
-    return frames.aggregate(
-        all=Count("pk"),
-        science=Count("pk", filter=Q(is_science=True)),
-        unclassified=Count("pk", filter=Q(raw_type="", pro_catg="")),
-        damaged=Count("pk", filter=~Q(problem="")),
-        gone=Count("pk", filter=Q(gone_at__isnull=False)),
-        hidden=Count("pk", filter=Q(hidden_at__isnull=False)),
-    )
+    A browser that opens the page anew gets it without this stamp: it would show the old one with its
+    old time, and call it stale.
+    """
+    etag = f'"{found.stamp(question, role, at)}"'
+    unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None:
+        return unchanged
+    context = {"instrument": found.instrument, "night": found.day,
+               "drawn": draw(found, question, role)}  # fmt: skip
+    # Nor is there a request in this one: it has nothing of the person who asks.
+    response = HttpResponse(render_to_string("night_refresh.html", context))
+    response["ETag"] = etag
+    return response
 
 
 def frames(request: HttpRequest, instrument: str, night: str) -> HttpResponse:

@@ -3,12 +3,15 @@
 // half-typed words are put back, and nothing is fetched while a dialog is open or a field in use.
 //   <div id="live" data-live-part data-every="5" hx-get="…" hx-trigger="live" hx-select="#live" hx-swap="outerHTML">
 (() => {
+  // Whether it refreshes is remembered for the tab.
+  const KEPT = "hcm-live";
   let on = true;
+  try { on = sessionStorage.getItem(KEPT) !== "off"; } catch { /* a browser that keeps nothing */ }
   let etag = "";
   const part = () => document.querySelector("[data-live-part]");
   const busy = () => {
     const here = document.activeElement;
-    return document.querySelector("dialog[open]") || (here && here.matches("textarea, input[type=text], input[type=search], select") && here.closest("[data-live-part]"));
+    return document.querySelector("dialog[open], [data-live-part] details[open] form") || (here && here.matches("textarea, input[type=text], input[type=search], select") && here.closest("[data-live-part]"));
   };
   const refresh = () => {
     const el = part();
@@ -18,15 +21,34 @@
   document.addEventListener("DOMContentLoaded", () => {
     const el = part();
     if (!el) return;
-    setInterval(refresh, Number(el.dataset.every || 5) * 1000);
+    press();
+    // A page at work asks often, one at rest seldom; which it is may change with each answer.
+    let last = Date.now();
+    setInterval(() => {
+      const every = Number(part()?.dataset.every || 5) * 1000;
+      if (Date.now() - last >= every - 100) { last = Date.now(); refresh(); }
+    }, 1000);
     document.addEventListener("visibilitychange", refresh);
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-live]");
     if (!button) return;
     on = button.dataset.live === "on";
-    document.querySelectorAll("[data-live]").forEach((b) => b.setAttribute("aria-pressed", b === button));
+    try { sessionStorage.setItem(KEPT, on ? "on" : "off"); } catch { /* then only until it is reloaded */ }
+    press();
     refresh();
+  });
+  const press = () => document.querySelectorAll("[data-live]").forEach((b) => b.setAttribute("aria-pressed", (b.dataset.live === "on") === on));
+  // No answer, or one without our part (a proxy's, a login page): what stands here is old, and says so.
+  const unanswered = (is) => document.querySelectorAll("[data-fresh]").forEach((line) => line.toggleAttribute("data-unanswered", is));
+  for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+    document.addEventListener(failure, (event) => { if (event.target.matches("[data-live-part]")) unanswered(true); });
+  }
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!event.target.matches("[data-live-part]") || event.detail.xhr.status !== 200) return;
+    if (event.detail.xhr.responseText.includes(`id="${event.target.id}"`)) return;
+    event.detail.shouldSwap = false;
+    unanswered(true);
   });
   document.addEventListener("htmx:configRequest", (event) => {
     if (event.target.matches("[data-live-part]") && etag) event.detail.headers["If-None-Match"] = etag;
@@ -49,6 +71,7 @@
     const { xhr } = event.detail;
     if (xhr.status !== 200 && xhr.status !== 304) return;
     etag = xhr.getResponseHeader("ETag") || etag;
+    unanswered(false);
     if (xhr.status === 200) { icon(xhr.responseText); kept = keep(); }
     fresh(xhr.getResponseHeader("Date"));
   });

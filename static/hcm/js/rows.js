@@ -33,22 +33,34 @@
     table()?.querySelectorAll("tr.cause").forEach((tr) => { tr.hidden = wanted.length > 0; });
     document.querySelectorAll("[data-shown]").forEach((el) => { el.textContent = shown; });
     document.querySelectorAll("[data-none]").forEach((el) => { el.hidden = shown > 0 || all.length === 0; });
-    document.querySelectorAll("[data-none-words]").forEach((el) => { el.textContent = wanted.join(" "); });
+    if (wanted.length) document.querySelectorAll("[data-none-words]").forEach((el) => { el.textContent = wanted.join(" "); });
+    document.querySelectorAll("[data-clear-search]").forEach((el) => { el.hidden = wanted.length === 0; });
     draw();
   };
+  const put = (url, text) => { if (text) url.searchParams.set("q", text); else url.searchParams.delete("q"); return url; };
+  // The words go with the reader: into this page's address, and into the links that ask for another table.
   const remember = () => {
-    const url = new URL(location.href);
     const text = document.querySelector("[data-search]")?.value || "";
-    if (text) url.searchParams.set("q", text); else url.searchParams.delete("q");
-    history.replaceState(null, "", url);
+    history.replaceState(null, "", put(new URL(location.href), text));
+    document.querySelectorAll("a[data-asks]").forEach((link) => { link.search = put(new URL(link.href), text).search; });
   };
   document.addEventListener("input", (event) => { if (event.target.matches("[data-search]")) { filter(); remember(); } });
-  document.addEventListener("partchange", filter);
+  document.addEventListener("submit", (event) => {
+    if (event.target.querySelector("[data-search]")) { event.preventDefault(); filter(); remember(); }
+    if (event.target.matches("[data-columns-form]")) {
+      event.preventDefault();
+      const url = new URL(location.href);
+      const keys = [...event.target.querySelectorAll("[name=columns][type=checkbox]:checked")].map((one) => one.value);
+      url.searchParams.set("columns", keys.join(","));
+      location.href = url.href.replaceAll("%2C", ",");
+    }
+  });
+  document.addEventListener("partchange", () => { filter(); if (document.querySelector("a[data-asks]")) remember(); });
   document.addEventListener("DOMContentLoaded", filter);
 
   document.addEventListener("click", (event) => {
     const clear = event.target.closest("[data-clear-search]");
-    if (clear) { const box = document.querySelector("[data-search]"); box.value = ""; filter(); remember(); box.focus(); return; }
+    if (clear) { event.preventDefault(); const box = document.querySelector("[data-search]"); box.value = ""; filter(); remember(); box.focus(); return; }
     const fold = event.target.closest("[data-fold]");
     if (fold) {
       if (!closed.delete(fold.dataset.fold)) closed.add(fold.dataset.fold);
@@ -68,15 +80,16 @@
     const list = rows();
     const at = list.findIndex((tr) => tr.id === here);
     const follow = (selector) => { const link = document.querySelector(selector); if (link) location.href = link.href; };
+    const open = () => { const link = list[at]?.querySelector("a[data-open]"); if (link) location.href = link.href; };
     const keys = {
       j: () => step(1), k: () => step(-1), g: () => show(list[0]), G: () => show(list[list.length - 1]),
       n: () => show(list.find((tr, i) => i > at && tr.dataset.todo !== undefined)),
-      o: () => { const link = list[at]?.querySelector("a[data-open]"); if (link) location.href = link.href; },
-      Enter: () => keys.o(),
+      o: open,
       x: () => { const box = list[at]?.querySelector("input[name=ab]"); if (box) { box.checked = !box.checked; box.dispatchEvent(new Event("change", { bubbles: true })); } },
       "[": () => follow("[data-before]"), "]": () => follow("[data-after]"), l: () => follow("[data-list]"),
     };
-    if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
+    // Enter on a link or a button is theirs.
+    if (at >= 0 && !event.target.closest("a, button, summary")) keys.Enter = open;
     if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
   });
 })();
