@@ -107,6 +107,8 @@ def _state_of_block(pk: int) -> State:
         "comment": last and last.comment,
         "process_status": block.process_status,
         "next_step": block.next_step,
+        "needs_person": block.needs_person,
+        "waivers": Waiver.objects.open().filter(instrument=block.instrument_id).count(),
         "priority": block.priority,
         "current_attempt": block.current_attempt and block.current_attempt.number,
         "is_held": Hold.objects.filter(scope=HoldScope.BLOCK, subject=pk).exists(),

@@ -11,15 +11,17 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from pipelines.models import NightEvent
+from pipelines.models import AssociationBlock, NightEvent, Waiver
 from pipelines.services.ingest import find_frames, ingest
 from pipelines.services.nights import close_night, what_is_left
 from pipelines.services.reprocess import run_again
 from qcweb.access import TABLE, Access
 from qcweb.acts import ACTS
 from qcweb.certification.models import Decision
+from qcweb.certification.services.bulk import Seen
 from qcweb.certification.services.decisions import decide
 from qcweb.certification.services.record import latest
+from qcweb.notes.models import Comment, News
 from qcweb.people.models import AuditEntry, Role
 from qcweb.people.services.audit import About, Actor, record
 from qcweb.people.services.rights import give
@@ -203,6 +205,48 @@ def take_right(world):
     return world.post("right-take", "stan", right.pk)
 
 
+def seen(block):
+    return str(Seen.of(block, latest(block)))
+
+
+def decide_all(world):
+    form = {"ab": [world.red.ab_name], f"seen-{world.red.pk}": seen(world.red)}
+    return world.post(
+        "worklist-decide", **form, decision="REJECTED", comment="stripes", confirmed="on"
+    )
+
+
+def undo_all(world):
+    decide_all(world)
+    world.forget()
+    return world.post("worklist-undo", latest(world.red).bulk)
+
+
+def withdraw_comment(world):
+    world.post("comment", "CCDCAM", text="windy", ab_name=world.red.ab_name)
+    world.forget()
+    return world.post("comment-withdraw", Comment.objects.get().pk)
+
+
+def withdraw_news(world):
+    world.post("news", text="new lamp", scope="instrument:CCDCAM")
+    world.forget()
+    return world.post("news-withdraw", News.objects.get().pk)
+
+
+def waive(world):
+    """Waive the red block, as one that has failed."""
+    red = AssociationBlock.objects.filter(pk=world.red.pk)
+    red.update(process_status="FAILED", current_attempt=None, needs_person=True)
+    return world.post("block-waive", world.red.ab_name, reason="no lamp", last_night=world.night[1])
+
+
+def unwaive(world):
+    waive(world)
+    world.forget()
+    return world.post("waiver-withdraw", Waiver.objects.get().pk)
+
+
 PASSWORDS = {"old_password": "root-roots-it", "new_password1": "lamp-and-slit",
              "new_password2": "lamp-and-slit"}  # fmt: skip
 # Each act, done; and what its line says: kind and name of what it was done to.
@@ -248,6 +292,21 @@ DONE = {
         "account", "stan",
     ),
     "right-take": (take_right, "account", "stan"),
+    "worklist-claim": (
+        lambda w: w.post("worklist-claim", act="claim", ab=w.red.ab_name), "blocks", ".ab",
+    ),
+    "worklist-decide": (decide_all, "blocks", ".ab"),
+    "worklist-undo": (undo_all, "blocks", ""),
+    "comment": (
+        lambda w: w.post("comment", "CCDCAM", text="windy", ab_name=w.red.ab_name), "comment", "CCDCAM",
+    ),
+    "comment-withdraw": (withdraw_comment, "comment", "windy"),
+    "news": (
+        lambda w: w.post("news", text="new lamp", scope="instrument:CCDCAM"), "news", "CCDCAM",
+    ),
+    "news-withdraw": (withdraw_news, "news", "new lamp"),
+    "block-waive": (waive, "block", ".ab"),
+    "waiver-withdraw": (unwaive, "waiver", ""),
     "api:block-certifications": (certify_by_token, "block", ".ab"),
     "api:rows": (send_rows, "table", "ccdcam_bias"),
 }  # fmt: skip
@@ -276,9 +335,9 @@ def test_an_act_that_was_done_has_one_line(world, name):
     assert subject in line.subject
     assert line.source == "127.0.0.1"
     assert bool(line.token) == name.startswith("api:")
-    is_of_people = kind in {"account", "token"} or line.subject == "everything"
+    is_of_people = kind in {"account", "token", "blocks"} or line.subject == "everything"
     assert line.instrument == ("" if is_of_people else "CCDCAM")
-    if kind in {"block", "value", "rule"} and name != "api:rows":
+    if kind in {"block", "blocks", "value", "rule"} and name != "api:rows":
         assert line.before != line.after, line.after
     for secret in ("lamp-and-slit", "root-roots-it", "hcm_"):
         assert secret not in f"{line.asked}{line.before}{line.after}"
