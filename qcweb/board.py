@@ -153,7 +153,11 @@ FILTERS = tuple(key for _, axis in _AXES for key, *_ in axis)
 
 
 def make_board(
-    blocks: Sequence[AssociationBlock], at: dt.datetime, *, is_night: bool = True
+    blocks: Sequence[AssociationBlock],
+    at: dt.datetime,
+    *,
+    is_night: bool = True,
+    may_be_waived: bool = True,
 ) -> Board:
     """Build the rows of blocks, in the order given; two queries whatever their number.
 
@@ -164,7 +168,7 @@ def make_board(
         for score in BlockScore.objects.standing().filter(block__in=[block.pk for block in blocks])
     }
     entries = latest_entries(block.pk for block in blocks)
-    waivers = waivers_of(blocks)
+    waivers = waivers_of(blocks) if may_be_waived else {}
     indexes = {block.pk: f"CAL{n:03d}" if is_night else "" for n, block in enumerate(blocks, 1)}
     rows = [
         make_row(

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -31,8 +32,16 @@ def _count_open() -> int:
     return AssociationBlock.objects.for_people().count()
 
 
+# How long a page may go without the word (s): asked for each page, it would be asked in vain.
+_SIMULATED_S = 30
+
+
 def _has_simulated_values() -> bool:
     """Return whether some values here are simulated: every page that shows any says so."""
+    return bool(cache.get_or_set("simulated", _ask_for_simulated_values, _SIMULATED_S))
+
+
+def _ask_for_simulated_values() -> bool:
     return (
         Instrument.objects.filter(is_simulated=True).exists()
         or QC1Import.objects.filter(is_simulated=True).exists()

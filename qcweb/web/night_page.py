@@ -26,6 +26,7 @@ from pipelines.models import (
 from qcweb.board import Board, make_board
 from qcweb.certification.models import Certification
 from qcweb.monitor import Sweep
+from qcweb.notes.models import Comment, Subject
 from qcweb.web.progress import night_progress
 from trending.models import BlockScore
 
@@ -59,6 +60,8 @@ class Night:
     others: dict[str, int]
     facts: dict[str, Any]
     sweep: Sweep
+    # Those on the night itself; they stand beside the drawn part.
+    n_comments: int
 
     @property
     def is_at_work(self) -> bool:
@@ -92,17 +95,18 @@ def find_night(name: str, day: dt.date, at: dt.datetime) -> Night | None:
         return None
     facts = {key: getattr(found, key) for key in _SCALARS}
     before, after, newest, began = (facts.pop(key) for key in _SCALARS[:4])
+    n_comments = facts.pop("n_comments") or 0
     age_s = None if began is None else max(0.0, (at - began).total_seconds())
     facts |= _of_blocks(found, day)
     return Night(
         found, day, before, after, newest, other_frames(found, day), facts,
-        Sweep(began, "", age_s),
+        Sweep(began, "", age_s), n_comments,
     )  # fmt: skip
 
 
 _SCALARS = (
     "before", "after", "newest", "swept_at", "certified", "held", "n_held", "score_keys", "score_sums",
-    "waived", "n_unwaived",
+    "waived", "n_unwaived", "n_comments",
 )  # fmt: skip
 
 
@@ -119,6 +123,12 @@ def _scalars(day: dt.date) -> dict[str, Subquery]:
     holds = Hold.objects.order_by().annotate(all=F("pk") * 0).values("all")
     sweeps = Chore.objects.filter(name="sweep").order_by("-started_at")
     waivers = Waiver.objects.filter(instrument=OuterRef("pk")).order_by().values("instrument")
+    comments = (
+        Comment.objects.filter(instrument=OuterRef("pk"), subject=Subject.NIGHT, night=day)
+        .filter(withdrawn_at=None)
+        .order_by()
+        .values("instrument")
+    )
     wanted: list[QuerySet[Any, Any]] = [
         own.filter(night__lt=day).order_by("-night").values("night")[:1],
         own.filter(night__gt=day).order_by("night").values("night")[:1],
@@ -131,6 +141,7 @@ def _scalars(day: dt.date) -> dict[str, Subquery]:
         scores.annotate(found=Sum(F("n_nok") * 10007 + F("n_scored"))).values("found"),
         waivers.annotate(found=Max("pk")).values("found"),
         waivers.annotate(found=Count("withdrawn_at")).values("found"),
+        comments.annotate(found=Count("pk")).values("found"),
     ]
     return {key: Subquery(one) for key, one in zip(_SCALARS, wanted, strict=True)}
 
@@ -186,7 +197,7 @@ def board_of(night: Night, at: dt.datetime) -> Board:
         .select_related("blocked_by", "current_attempt")
         .only(*SHOWN)
     )
-    return make_board(list(blocks), at)
+    return make_board(list(blocks), at, may_be_waived=night.facts["waived"] is not None)
 
 
 def draw(night: Night, question: NightQuestion, role: str) -> Drawn:

@@ -84,6 +84,7 @@ class DecisionsOfNightSerializer(serializers.Serializer[Any]):
     auto = _count("certified by the system")
     accepted = _count("accepted by a person")
     rejected = _count("rejected by a person")
+    waived = _count("known to be incomplete or to fail, and waived")
 
 
 class FramesOfNightSerializer(serializers.Serializer[Any]):

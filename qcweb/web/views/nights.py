@@ -88,7 +88,7 @@ def night(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
             "question": question,
             "drawn": draw(found, question, role),
             "state": state_of(found.instrument, day),
-            "comments": Comment.objects.of_night(found.instrument, day),
+            "comments": Comment.objects.of_night(found.instrument, day) if found.n_comments else [],
             "typed_comment": take_typed(request, f"comment {request.path}"),
             "news_here": News.objects.seen_on(timezone.now().date(), instrument),
         },

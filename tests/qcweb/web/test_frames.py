@@ -661,7 +661,7 @@ def test_hiding_and_showing_leave_a_trace_on_the_frame_and_its_night(client, nig
     client.force_login(quinn)
     client.post(f"/frames/{frame.pk}/hide/", {"reason": "satellite"})
     client.post(f"/frames/{frame.pk}/hide/", {"act": "show"})
-    log = parse(client.get(f"/frames/{frame.pk}/")).all("ul", css="log")[-1].text
+    log = parse(client.get(f"/frames/{frame.pk}/")).all("ul", css="log")[-2].text
     assert "frame shown again" in log
     assert "frame hidden : satellite quinn" in log
     closing = parse(client.get(f"/nights/CCDCAM/{frame.night}/close/"))

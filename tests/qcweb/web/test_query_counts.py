@@ -58,6 +58,8 @@ PAGES = {
     "events": "/events/",
     "sanity": "/sanity/?instrument=CCDCAM",
     "tokens": "/tokens/",
+    "news": "/news/",
+    "waivers": "/waivers/",
     "patterns": "/patterns/",
     "login": "/login/",
     "health": "/health/",
