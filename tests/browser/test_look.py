@@ -23,6 +23,8 @@ PAGES = {
     "report": "/reports/CCDCAM/read_noise/",
     "empty report": "/reports/UVES/bias_level/",
     "worklist": "/worklist/",
+    "news": "/news/",
+    "waivers": "/waivers/",
     "work": "/work/",
     "tables": "/qc1/",
     "table": "/qc1/ccdcam_bias/",

@@ -58,6 +58,7 @@ def test_from_the_red_cell_to_an_accepted_block(visit, observatory):
     page.keyboard.press("Control+Enter")
 
     expect(page.locator(".note-ok")).to_contain_text("accepted")
+    page.goto(quinn.base + observatory.block("red"))
     expect(page.locator("#history")).to_contain_text("the amplifier was warm")
     expect(page.locator("#certify .st-accepted")).to_have_text("accepted")
     page.keyboard.press("l")
