@@ -16,6 +16,8 @@ from qcweb.management.bench import (
     qc1_parts,
     qc1_site,
     run,
+    web_pages,
+    web_parts,
 )
 from qcweb.management.bench.demo_night import run_bare_recipes
 from qcweb.management.bench.frame import record
@@ -51,7 +53,7 @@ class Command(BaseCommand):
         if options["part"]:
             name, *words = options["part"].split()
             parts = processing_recipes.PARTS | processing_system.PARTS | qc1_parts.PARTS
-            parts |= api_parts.PARTS
+            parts |= api_parts.PARTS | web_parts.PARTS
             self.stdout.write(str(parts[name](*words)))
             return
         group = options["only"]
@@ -69,5 +71,6 @@ class Command(BaseCommand):
                 record(figure, log)
         finally:
             processing_system.close_all()
+            web_pages.close()
             api_site.close()
             qc1_site.close()
