@@ -20,6 +20,7 @@ from qcweb.certification.services.decisions import FollowUps, decide, reasons_of
 from qcweb.certification.services.record import CertificationError, latest, standing
 from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
+from qcweb.verdicts import changes_of
 from qcweb.web.previews import views_of
 from qcweb.web.progress import work_of
 from qcweb.web.undo import forget, note_decision, undoable
@@ -111,6 +112,7 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "calibrations": found.calibrations.select_related("producer", "file").order_by("pk"),
             "used_by": found.used_by.select_related("block").order_by("block__mjd_obs"),
             "attempts": attempts,
+            "changes": changes_of(found, attempts),
             "products": products,
             "previews": views_of(products),
             "attempts_made": sum(
