@@ -26,6 +26,7 @@ from qcweb.web.views import (
     notes,
     patterns,
     plan,
+    provenance,
     reports,
     rules,
     sanity,
@@ -89,6 +90,7 @@ urlpatterns = [
     path(
         "blocks/<str:ab_name>/associations/", associations.associations, name="block-associations"
     ),
+    path("blocks/<str:ab_name>/provenance/", provenance.provenance, name="block-provenance"),
     path("blocks/<str:ab_name>/certify/", blocks.certify, name="block-certify"),
     path("blocks/<str:ab_name>/undo/", blocks.undo, name="block-undo"),
     path("blocks/<str:ab_name>/scores/", values.correct_block, name="block-scores"),

@@ -9,6 +9,7 @@ import logging
 import math
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,9 @@ def _of_product(attempt: Attempt, product: Product) -> list[Preview]:
     made = []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", AstropyWarning)
-        with _open(product) as hdus:
-            images = [n for n, hdu in enumerate(hdus) if _is_image(hdu)][:MOST_IMAGES]
-            former = _open(before) if before and images else None
+        with open_product(product) as hdus:
+            images = [n for n, hdu in enumerate(hdus) if is_image(hdu)][:MOST_IMAGES]
+            former = open_product(before) if before and images else None
             try:
                 for number in images:
                     same = former[number] if former and number < len(former) else None
@@ -88,16 +89,29 @@ def _of_product(attempt: Attempt, product: Product) -> list[Preview]:
     return made
 
 
-def _open(product: Product) -> Any:
-    return fits.open(settings.HCM_DATA_DIR / product.path, lazy_load_hdus=True)
+def open_product(product: Product) -> Any:
+    """Open a product's file; whatever its path says, nothing outside the products is read."""
+    root = Path(settings.HCM_DATA_DIR).resolve()
+    path = (root / product.path).resolve()
+    if not path.is_relative_to(root / "products"):
+        raise NoPictureError(f"{product.name} is not among the products.")
+    return fits.open(path, lazy_load_hdus=True)
 
 
-def _is_image(hdu: Any) -> bool:
+def is_image(hdu: Any) -> bool:
     return bool(getattr(hdu, "is_image", False)) and len(hdu.shape) >= 2 and min(hdu.shape) > 0
 
 
 def previous_certified(block: AssociationBlock, product: Product) -> Product | None:
     """Return the same product of the latest certified block before this one, of the same set-up."""
+    return last_certified(block, [product]).get(product.pk)
+
+
+def last_certified(block: AssociationBlock, products: Iterable[Product]) -> dict[int, Product]:
+    """Return for each product the same one of the last certified block of its set-up before it.
+
+    By the product's key; two queries for all of them.
+    """
     earlier = (
         AssociationBlock.objects.filter(
             instrument=block.instrument_id,
@@ -106,13 +120,22 @@ def previous_certified(block: AssociationBlock, product: Product) -> Product | N
             is_certified=True,
             mjd_obs__lt=block.mjd_obs,
         )
-        .order_by("-mjd_obs")
+        .order_by("-mjd_obs", "-pk")
         .first()
     )
     if earlier is None:
-        return None
-    same = Product.objects.filter(attempt=earlier.current_attempt_id, pro_catg=product.pro_catg)
-    return same.filter(name=product.name).first() or same.first()
+        return {}
+    same = Product.objects.filter(attempt=earlier.current_attempt_id)
+    former = list(same.select_related("attempt__block").order_by("pk"))
+    found = {product.pk: _like(product, former) for product in products}
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def _like(product: Product, others: list[Product]) -> Product | None:
+    """Return the product of the same category, of the same name if there are several."""
+    of_category = [one for one in others if one.pro_catg == product.pro_catg]
+    named = (one for one in of_category if one.name == product.name)
+    return next(named, of_category[0] if of_category else None)
 
 
 def _of_image(
@@ -130,7 +153,7 @@ def _of_image(
     facts: dict[str, Any] = {
         "shape": [int(n) for n in hdu.shape], "low": low, "high": high, **_numbers(hdu)
     }  # fmt: skip
-    is_comparable = former is not None and _is_image(former) and former.shape == hdu.shape
+    is_comparable = former is not None and is_image(former) and former.shape == hdu.shape
     if is_comparable:
         difference = small.astype(np.float64) - shrunk(former)
         if np.isfinite(difference).any():

@@ -1,7 +1,7 @@
 """How previews are drawn: pictures by address, histograms and cuts as lines of the page itself."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.models import Preview, Product
@@ -28,6 +28,8 @@ class PreviewView:
     histogram: Plot | None
     row: Plot | None
     column: Plot | None
+    # The same image of the last certified product, where the page sets them side by side.
+    reference: Preview | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -36,6 +38,45 @@ class PreviewView:
     @property
     def has_difference(self) -> bool:
         return "difference" in self.preview.files
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether both are images of one shape, so that one can be subtracted from the other."""
+        shape = self.preview.facts.get("shape")
+        return bool(shape and self.reference and self.reference.facts.get("shape") == shape)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the numbers of the difference are those to the reference that is shown."""
+        compared = self.preview.compared_with_id
+        return bool(
+            self.has_difference and self.reference and self.reference.product_id == compared
+        )
+
+
+def views_beside(
+    products: Sequence[Product], references: Mapping[int, Product]
+) -> dict[int, list[PreviewView]]:
+    """Return the previews of products, each with the same image of its reference."""
+    pictured = Preview.objects.filter(product__in=[one.pk for one in references.values()])
+    found = {
+        (one.product_id, one.hdu): one
+        for one in pictured.select_related("product__attempt__block")
+        if "image" in one.files
+    }
+    return {
+        key: [replace(view, reference=_reference(view, references, found)) for view in views]
+        for key, views in views_of(products).items()
+    }
+
+
+def _reference(
+    view: PreviewView,
+    references: Mapping[int, Product],
+    found: Mapping[tuple[int, int], Preview],
+) -> Preview | None:
+    reference = references.get(view.preview.product_id)
+    return found.get((reference.pk, view.preview.hdu)) if reference else None
 
 
 def views_of(products: Iterable[Product]) -> dict[int, list[PreviewView]]:

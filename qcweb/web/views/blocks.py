@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from pipelines.models import AssociationBlock, Outcome, Product
 from pipelines.services.attempts import read_log
+from pipelines.services.previews import last_certified
 from pipelines.services.waivers import kind_for, waivers_of
 from qcweb import looks
 from qcweb.board import BoardRow, make_row
@@ -21,7 +22,8 @@ from qcweb.certification.services.decisions import FollowUps, decide, reasons_of
 from qcweb.certification.services.record import CertificationError, latest, standing
 from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
-from qcweb.web.previews import views_of
+from qcweb.verdicts import changes_of
+from qcweb.web.previews import views_beside
 from qcweb.web.progress import work_of
 from qcweb.web.undo import forget, note_decision, undoable
 from qcweb.web.views.people import keep_typed, person, take_typed
@@ -112,8 +114,9 @@ def block(request: HttpRequest, ab_name: str) -> HttpResponse:
             "calibrations": found.calibrations.select_related("producer", "file").order_by("pk"),
             "used_by": found.used_by.select_related("block").order_by("block__mjd_obs"),
             "attempts": attempts,
+            "changes": changes_of(found, attempts),
             "products": products,
-            "previews": views_of(products),
+            "previews": views_beside(products, last_certified(found, products)),
             "attempts_made": sum(
                 one.outcome in {Outcome.SUCCESSFUL, Outcome.DEGRADED} for one in attempts
             ),

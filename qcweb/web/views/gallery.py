@@ -8,6 +8,9 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Preview, Product
+from pipelines.services.differences import difference
+from pipelines.services.previews import previous_certified
+from pipelines.services.quicklook import NoPictureError
 from qcweb.board import make_board
 from qcweb.problems import Problem, ProblemError
 from qcweb.web.previews import views_of
@@ -55,7 +58,9 @@ def gallery(request: HttpRequest, instrument: str, night: str) -> HttpResponse:
 
 
 def picture(request: HttpRequest, pk: int, hdu: int, kind: str) -> HttpResponse:
-    """Send one picture of a product."""
+    """Send one picture of a product; `?from=` asks for the difference from that certified one."""
+    if kind == "difference" and "from" in request.GET:
+        return _sent(_difference(pk, hdu, request.GET["from"]))
     preview = Preview.objects.filter(product=pk, hdu=hdu).first() if kind in KINDS else None
     root = Path(settings.HCM_DATA_DIR).resolve()
     below = preview.files.get(kind) if preview else None
@@ -65,6 +70,32 @@ def picture(request: HttpRequest, pk: int, hdu: int, kind: str) -> HttpResponse:
             Problem(404, "No picture", f"Product {pk} has no picture {kind} of HDU {hdu}.",
                     hint=f"Known are {', '.join(KINDS)}; they are made some seconds after a run.")
         )  # fmt: skip
-    response = HttpResponse(path.read_bytes(), content_type="image/png")
+    return _sent(path.read_bytes())
+
+
+def _sent(png: bytes) -> HttpResponse:
+    response = HttpResponse(png, content_type="image/png")
     response["Cache-Control"] = "private, max-age=86400"
     return response
+
+
+def _difference(pk: int, hdu: int, reference: str) -> bytes:
+    """Return the difference from the last certified product: of no other pair is one made."""
+    preview = (
+        Preview.objects.filter(product=pk, hdu=hdu)
+        .select_related("product__attempt__block__instrument").first()
+    )  # fmt: skip
+    before = None
+    if preview is not None:
+        product = preview.product
+        before = previous_certified(product.attempt.block, product)
+    if preview is None or before is None or str(before.pk) != reference:
+        raise ProblemError(
+            Problem(404, "No difference", f"{reference[:20]!r} is not the last certified product "
+                    f"of the kind of product {pk}.", where="from",
+                    hint="The page of its block names the one it is compared with.")
+        )  # fmt: skip
+    try:
+        return difference(preview, before)
+    except NoPictureError as error:
+        raise ProblemError(Problem(404, "No difference", str(error))) from error

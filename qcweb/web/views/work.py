@@ -28,10 +28,11 @@ from pipelines.services.reprocess import (
 from qcweb import looks
 from qcweb.looks import Look
 from qcweb.problems import Problem, ProblemError
+from qcweb.verdicts import judged_in
 from qcweb.web.views.blocks import find_block
 from qcweb.web.views.nights import find_instrument, parse_night
 from qcweb.web.views.people import person
-from trending.models import QC1Value, Score
+from trending.models import QC1Value
 
 # What is asked for at once, at most: a page that lists more is not read.
 MOST_BLOCKS = 2000
@@ -286,52 +287,20 @@ def _paired_products(one: Attempt, other: Attempt) -> list[tuple[str, list[objec
     return sorted(found.items())
 
 
-@dataclass(frozen=True)
-class _Key:
-    """What a value is of: recipes measure the same in several products, and in several set-ups."""
-
-    table: str
-    category: str
-    setup: int
-    detector: str
-    parameter: str
-
-
-def _values(attempt: Attempt) -> dict[_Key, tuple[QC1Value, int | None]]:
-    """Return a run's values with their scores, also of one that is not the current one."""
-    values = (
-        QC1Value.objects.filter(row__attempt=attempt)
-        .select_related("series__parameter__table", "row")
-        .order_by("row_id")
-    )
-    scores = {
-        (series, row): result
-        for series, row, result in Score.objects.filter(row__attempt=attempt)
-        .order_by("pk").values_list("series_id", "row_id", "result")
-    }  # fmt: skip
-    return {
-        _Key(
-            one.series.parameter.table.name,
-            one.row.pro_catg,
-            one.row.setup_id,
-            one.row.detector,
-            one.series.parameter.name,
-        ): (one, scores.get((one.series_id, one.row_id)))
-        for one in values
-    }
-
-
 def _compared(one: Attempt, other: Attempt) -> list[Compared]:
-    first, second = _values(one), _values(other)
+    judged = judged_in((one, other))
+    first, second = judged[one.pk], judged[other.pk]
     lines = []
     for key in dict.fromkeys([*first, *second]):
-        (a, a_result), (b, b_result) = first.get(key, (None, None)), second.get(key, (None, None))
+        a, b = first.get(key), second.get(key)
         some = a or b
         lines.append(
             Compared(
                 name=key.parameter, category=key.category, detector=key.detector,
-                unit=some.series.parameter.unit if some else "",
-                one=a, other=b, one_look=looks.result(a_result), other_look=looks.result(b_result),
+                unit=some.value.series.parameter.unit if some else "",
+                one=a.value if a else None, other=b.value if b else None,
+                one_look=looks.result(a.result if a else None),
+                other_look=looks.result(b.result if b else None),
             )
         )  # fmt: skip
     return lines

@@ -67,8 +67,8 @@ def test_every_parameter_takes_every_odd_value(pool, reader, name):
 
 THINGS = [
     "instruments/{}/", "qc1/tables/{}/", "qc1/tables/{}/columns/", "blocks/{}/",
-    "blocks/{}/certifications/", "reports/{}/x/", "reports/CCDCAM/{}/", "nights/{}/2026-03-01/",
-    "nights/CCDCAM/{}/", "events/{}/", "frames/{}/", "products/{}/",
+    "blocks/{}/certifications/", "blocks/{}/provenance/", "reports/{}/x/",
+    "reports/CCDCAM/{}/", "nights/{}/2026-03-01/", "nights/CCDCAM/{}/", "events/{}/", "frames/{}/", "products/{}/",
 ]  # fmt: skip
 
 

@@ -61,6 +61,7 @@ def test_another_instruments_address_is_refused(limited, pool):
     for there in (
         "instruments/CCDCAM/", "qc1/tables/ccdcam_bias/", "qc1/tables/ccdcam_bias/columns/",
         f"blocks/{block.ab_name}/", f"blocks/{block.ab_name}/certifications/",
+        f"blocks/{block.ab_name}/provenance/",
         "reports/CCDCAM/bias_level/", "nights/CCDCAM/2026-03-01/", f"frames/{frame}/",
         f"products/{product}/", f"events/{event}/",
     ):  # fmt: skip
