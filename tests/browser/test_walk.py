@@ -53,7 +53,7 @@ def test_from_the_red_cell_to_an_accepted_block(visit, observatory):
     page.keyboard.press("a")
     expect(page.get_by_role("radio", name="Accept")).to_be_checked()
     page.keyboard.press("c")
-    expect(page.get_by_label("Comment")).to_be_focused()
+    expect(page.get_by_label("Comment", exact=True)).to_be_focused()
     page.keyboard.type("a true state: the amplifier was warm")
     page.keyboard.press("Control+Enter")
 
@@ -81,12 +81,12 @@ def test_a_conflict_in_the_browser_keeps_what_was_typed(visit, observatory):
         one.open(f"/login/?next={observatory.block('degraded')}")
         one.log_in("quinn", "quinn-certifies")
         one.page.get_by_role("radio", name="Accept").check()
-        one.page.get_by_label("Comment").fill(f"seen by {id(one)}")
+        one.page.get_by_label("Comment", exact=True).fill(f"seen by {id(one)}")
     first.page.get_by_role("button", name="Write the decision").click()
     expect(first.page.locator(".note-ok")).to_contain_text("accepted")
     second.page.get_by_role("button", name="Write the decision").click()
     expect(second.page.get_by_role("alert")).to_contain_text("quinn has written “accepted”")
-    expect(second.page.get_by_label("Comment")).to_have_value(f"seen by {id(second)}")
+    expect(second.page.get_by_label("Comment", exact=True)).to_have_value(f"seen by {id(second)}")
 
 
 def test_the_keys_of_the_night(visit, observatory):
@@ -248,7 +248,7 @@ def test_a_night_is_closed_and_opened_again(visit, observatory):
     quinn.log_in("quinn", "quinn-certifies")
     page.get_by_role("link", name="Close the night").click()
     expect(page.get_by_role("heading", name="What is left")).to_be_visible()
-    page.get_by_label("Comment").fill("all known")
+    page.get_by_label("Comment", exact=True).fill("all known")
     page.get_by_role("button", name="Close it all the same").click()
     expect(page.locator(".note-ok")).to_contain_text("is closed")
     expect(page.locator(".head .st-accepted")).to_have_text("closed")
