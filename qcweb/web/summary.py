@@ -19,6 +19,7 @@ from qcweb.board import Board, BoardRow, make_board
 from qcweb.certification.models import Certification, Decision
 from qcweb.looks import Look
 from qcweb.nightlines import NightLine, night_lines
+from qcweb.notes.models import Comment, Subject
 
 # What a report tells block by block: kind, heading.
 PARTS = {
@@ -72,6 +73,7 @@ class Summary:
     commented: list[Said]
     runs: Runs
     events: list[NightEvent]
+    comments: list[Comment]
     lines: list[NightLine] = field(default_factory=list)
 
     @property
@@ -92,6 +94,7 @@ class Summary:
             (looks.DECISIONS[Decision.ACCEPTED], self.board.counts["accepted"]),
             (looks.DECISIONS[Decision.REJECTED], self.board.counts["rejected"]),
             (looks.REVIEW, self.board.counts["review"]),
+            (looks.WAIVED, self.board.counts["waived"]),
         ]
         return [(look, count, 100 * count / n) for look, count in known]
 
@@ -120,6 +123,7 @@ def summarise(instrument: Instrument, since: dt.date, until: dt.date) -> Summary
         [one for one in said if one.entry and one.entry.comment],
         _runs(instrument, since, until),
         list(events),
+        _comments(instrument, since, until),
         sorted(night_lines(own), key=lambda line: line.night),
     )
 
@@ -138,6 +142,14 @@ def _decisions(rows: Sequence[BoardRow]) -> list[Said]:
     for entry in found.select_related("decided_by").order_by("number"):
         entries[entry.block_id] = entry
     return [Said(row, entries.get(row.block.pk)) for row in rows]
+
+
+def _comments(instrument: Instrument, since: dt.date, until: dt.date) -> list[Comment]:
+    """Return what people wrote on the nights and on their blocks."""
+    of_nights = Q(subject=Subject.NIGHT, night__gte=since, night__lte=until)
+    of_blocks = Q(subject=Subject.BLOCK, block__night__gte=since, block__night__lte=until)
+    found = Comment.objects.standing().filter(of_nights | of_blocks, instrument=instrument)
+    return list(found.select_related("block", "author"))
 
 
 def _runs(instrument: Instrument, since: dt.date, until: dt.date) -> Runs:

@@ -6,6 +6,7 @@ from django.utils import timezone
 from pipelines.models import Attempt
 from qcweb.certification.models import Decision
 from qcweb.certification.services.decisions import decide
+from qcweb.notes.models import Comment, Subject
 
 NIGHT = "/nights/CCDCAM/2026-03-01/"
 REPORTS = (f"{NIGHT}report/", "/nights/CCDCAM/months/2026-03/")
@@ -61,11 +62,28 @@ def test_it_says_what_was_decided_by_whom_and_why(decided, see, address):
     assert "CAL002 accepted : the amplifier was warm quinn" in said.text
 
 
+@pytest.mark.parametrize("address", REPORTS)
+def test_it_tells_what_people_wrote_and_not_what_they_took_back(states, see, quinn, address):
+    at = timezone.now()
+    known = {"instrument": states["red"].instrument, "author": quinn, "written_at": at}
+    night = states["red"].night
+    Comment.objects.create(subject=Subject.NIGHT, night=night, text="monthly darks", **known)
+    Comment.objects.create(subject=Subject.BLOCK, block=states["red"], text="warm", **known)
+    Comment.objects.create(
+        subject=Subject.NIGHT, night=night, text="a mistake", withdrawn_at=at, withdrawn_by=quinn,
+        **known,
+    )  # fmt: skip
+    said = see(address).one("section", aria_labelledby="said-t").text
+    assert "2026-03-01 : monthly darks quinn" in said
+    assert f"{states['red'].ab_name} : warm quinn" in said
+    assert "a mistake" not in said
+
+
 def test_it_counts_decisions_and_names_what_is_open(decided, see):
     page = see(REPORTS[0])
     table = page.one("section", aria_labelledby="cert-t").one("tbody")
     assert [[one.text for one in row.all("td")] for row in table.all("tr")] == [
-        ["2", "25.0 %"], ["1", "12.5 %"], ["1", "12.5 %"], ["3", "37.5 %"],
+        ["2", "25.0 %"], ["1", "12.5 %"], ["1", "12.5 %"], ["3", "37.5 %"], ["0", "0.0 %"],
     ]  # fmt: skip
     still = page.one("section", aria_labelledby="open-t").one("tbody")
     assert {row.all("td")[1].text for row in still.all("tr")} == {
