@@ -80,7 +80,7 @@ def test_a_rejected_bias_shows_the_dark_that_used_it_and_both_come_back(visit, o
     page.wait_for_url(re.compile("/replace/$"))
     expect(page.locator("main")).to_contain_text("DARK")
     page.goto(observatory.base + bias)
-    expect(page.locator("#history")).to_contain_text("contaminated BADQUAL : light leak")
+    expect(page.locator("#history")).to_contain_text("contaminated BADQUAL: light leak")
     page.keyboard.press("u")
     expect(page.locator(".note-ok")).to_contain_text("taken back")
     expect(page.locator("#history")).to_contain_text("light leak")
