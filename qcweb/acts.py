@@ -15,37 +15,36 @@ from django.urls import NoReverseMatch, reverse
 
 from pipelines.models import (
     AssociationBlock,
-    Hold,
-    HoldScope,
     Instrument,
-    NextStep,
-    NightEvent,
-    NightEventKind,
     RawFile,
     Waiver,
 )
-from pipelines.services.control import waiting_of
-from qcweb.certification.models import Certification, Claim
-from qcweb.certification.services.record import latest
+from qcweb.act_states import (
+    State,
+    state_of_block,
+    state_of_blocks,
+    state_of_event,
+    state_of_frame,
+    state_of_night,
+    state_of_rule,
+    state_of_rules,
+    state_of_token,
+    state_of_value,
+    state_of_work,
+)
+from qcweb.certification.models import Certification
 from qcweb.notes.models import Comment, News
 from qcweb.people.models import ApiToken
 from qcweb.people.services import accounts
 from qcweb.people.services.audit import About
 from trending.models import (
-    BlockScore,
-    Mark,
     QC1Table,
-    QC1Value,
     QualityEvent,
-    ReferenceValue,
-    Score,
-    ScoreAct,
     ScoreRule,
 )
 
 # Of an act on several: what is said of it is bounded.
 MOST_NAMED = 200
-State = dict[str, Any]
 Given = Mapping[str, Any]
 # The subject of the work page that is every instrument at once.
 POOL = "pool"
@@ -93,30 +92,7 @@ def _block(_request: HttpRequest, given: Given) -> Subject | None:
     if found is None:
         return None
     about = About("block", found.ab_name, _address("block", found.ab_name), found.instrument.name)
-    return Subject(about, lambda: _state_of_block(found.pk))
-
-
-def _state_of_block(pk: int) -> State:
-    block = AssociationBlock.objects.select_related("current_attempt").get(pk=pk)
-    last = latest(block)
-    score = BlockScore.objects.standing().filter(block=block).first()
-    users = block.used_by.exclude(block__next_step=NextStep.REST)
-    return {
-        "decision": last and last.decision,
-        "decided_by": last and last.decided_by and last.decided_by.get_username(),
-        "comment": last and last.comment,
-        "process_status": block.process_status,
-        "next_step": block.next_step,
-        "needs_person": block.needs_person,
-        "waivers": Waiver.objects.open().filter(instrument=block.instrument_id).count(),
-        "priority": block.priority,
-        "current_attempt": block.current_attempt and block.current_attempt.number,
-        "is_held": Hold.objects.filter(scope=HoldScope.BLOCK, subject=pk).exists(),
-        "n_nok": score and score.n_nok,
-        "n_scored": score and score.n_scored,
-        "users_to_do": users.values("block").distinct().count(),
-        "corrections": ScoreAct.objects.open().filter(attempt=block.current_attempt_id).count(),
-    }
+    return Subject(about, lambda: state_of_block(found.pk))
 
 
 def _night(_request: HttpRequest, given: Given) -> Subject | None:
@@ -127,19 +103,7 @@ def _night(_request: HttpRequest, given: Given) -> Subject | None:
         return None
     address = _address("night", instrument, night.isoformat())
     about = About("night", f"{instrument} {night}", address, instrument)
-    return Subject(about, lambda: _state_of_night(instrument, night))
-
-
-def _state_of_night(instrument: str, night: dt.date) -> State:
-    events = NightEvent.objects.filter(instrument__name=instrument, night=night)
-    last = events.about_closing().last()
-    waiting = AssociationBlock.objects.filter(instrument__name=instrument, night=night)
-    return {
-        "is_closed": last is not None and last.kind == NightEventKind.CLOSED,
-        "left": last.left if last else {},
-        "is_calibrated": events.filter(kind=NightEventKind.CALIBRATED).exists(),
-        "blocks_to_do": waiting.exclude(next_step=NextStep.REST).count(),
-    }
+    return Subject(about, lambda: state_of_night(instrument, night))
 
 
 def _instrument(_request: HttpRequest, given: Given) -> Subject:
@@ -156,18 +120,12 @@ def _of_work(request: HttpRequest, _given: Given) -> Subject | None:
     name = request.POST.get("subject", "")
     if name == POOL:
         about = About("work", "everything", _address("monitor"))
-        return Subject(about, lambda: _state_of_work(None), needs_all=True)
+        return Subject(about, lambda: state_of_work(None), needs_all=True)
     found = Instrument.objects.filter(name=name).first()
     if found is None:
         return None
     about = About("work", found.name, _address("monitor"), found.name)
-    return Subject(about, lambda: _state_of_work(found))
-
-
-def _state_of_work(instrument: Instrument | None) -> State:
-    scope = HoldScope.INSTRUMENT if instrument else HoldScope.POOL
-    held = Hold.objects.filter(scope=scope, subject=instrument.pk if instrument else 0)
-    return {"is_held": held.exists(), "n_waiting": waiting_of(instrument).count()}
+    return Subject(about, lambda: state_of_work(found))
 
 
 def _frame(_request: HttpRequest, given: Given) -> Subject | None:
@@ -175,11 +133,7 @@ def _frame(_request: HttpRequest, given: Given) -> Subject | None:
     if found is None:
         return None
     about = About("frame", found.name, _address("frame", found.pk), found.instrument.name)
-    return Subject(about, lambda: _state_of_frame(found.pk))
-
-
-def _state_of_frame(pk: int) -> State:
-    return {"is_hidden": RawFile.objects.filter(pk=pk, hidden_at__isnull=False).exists()}
+    return Subject(about, lambda: state_of_frame(found.pk))
 
 
 def _value(_request: HttpRequest, given: Given) -> Subject | None:
@@ -191,20 +145,7 @@ def _value(_request: HttpRequest, given: Given) -> Subject | None:
         "value", f"{table.name}.{name} row {row}", _address("value", table.name, name, row),
         table.instrument.name,
     )  # fmt: skip
-    return Subject(about, lambda: _state_of_value(table, name, row))
-
-
-def _state_of_value(table: QC1Table, name: str, row: int) -> State:
-    of = {"series__parameter__table": table, "series__parameter__name": name, "row": row}
-    value = QC1Value.objects.filter(**of).first()
-    score = Score.objects.filter(**of, is_current=True).first()
-    marks = Mark.objects.filter(row=row, superseded_at=None).order_by("pk")
-    return {
-        "state": value and value.state,
-        "result": score and score.result,
-        "by_a_person": bool(score and score.act_id),
-        "marks": [str(one) for one in marks.values_list("kind", flat=True)],
-    }
+    return Subject(about, lambda: state_of_value(table, name, row))
 
 
 def _table(_request: HttpRequest, given: Given) -> Subject | None:
@@ -221,12 +162,7 @@ def _new_rule(_request: HttpRequest, given: Given) -> Subject | None:
         return None
     name = f"{found.name}.{given['parameter']}"
     about = About("rule", name, _address("table", found.name), found.instrument.name)
-    return Subject(about, lambda: _state_of_rules(found, str(given["parameter"])))
-
-
-def _state_of_rules(table: QC1Table, parameter: str) -> State:
-    rules = ScoreRule.objects.open().filter(parameter__table=table, parameter__name=parameter)
-    return {"rules": [f"{one.key} version {one.version}" for one in rules.order_by("key", "pk")]}
+    return Subject(about, lambda: state_of_rules(found, str(given["parameter"])))
 
 
 def _rule(_request: HttpRequest, given: Given) -> Subject | None:
@@ -236,15 +172,7 @@ def _rule(_request: HttpRequest, given: Given) -> Subject | None:
         return None
     instrument = found.parameter.table.instrument.name
     about = About("rule", found.key, _address("rule", found.pk), instrument)
-    return Subject(about, lambda: _state_of_rule(found.key))
-
-
-def _state_of_rule(key: str) -> State:
-    newest = ScoreRule.objects.filter(key=key).order_by("-version").first()
-    if newest is None:
-        return {}
-    fields = ("version", "valid_from_mjd", "author", "reason", "min_n")
-    return {name: getattr(newest, name) for name in fields} | {"limits": str(newest.limits)}
+    return Subject(about, lambda: state_of_rule(found.key))
 
 
 def _event(_request: HttpRequest, given: Given) -> Subject | None:
@@ -252,15 +180,7 @@ def _event(_request: HttpRequest, given: Given) -> Subject | None:
     if found is None:
         return None
     about = About("event", found.title, _address("event", found.pk), found.instrument.name)
-    return Subject(about, lambda: _state_of_event(found.pk))
-
-
-def _state_of_event(pk: int) -> State:
-    references = ReferenceValue.objects.filter(event=pk, superseded_at=None)
-    return {
-        "is_open": QualityEvent.objects.filter(pk=pk, superseded_at=None).exists(),
-        "references": references.count(),
-    }
+    return Subject(about, lambda: state_of_event(found.pk))
 
 
 def _new_event(request: HttpRequest, _given: Given) -> Subject | None:
@@ -280,11 +200,7 @@ def _token(_request: HttpRequest, given: Given) -> Subject | None:
     if found is None:
         return None
     about = About("token", str(found), _address("tokens"))
-    return Subject(about, lambda: _state_of_token(found.pk))
-
-
-def _state_of_token(pk: int) -> State:
-    return {"is_revoked": ApiToken.objects.filter(pk=pk, revoked_at__isnull=False).exists()}
+    return Subject(about, lambda: state_of_token(found.pk))
 
 
 def _account(_request: HttpRequest, given: Given) -> Subject | None:
@@ -303,22 +219,14 @@ def _blocks(request: HttpRequest, _given: Given) -> Subject:
     """Blocks of any instruments: the view decides on each only where its person has the right."""
     names = request.POST.getlist("ab")[:MOST_NAMED]
     words = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)
-    return Subject(About("blocks", words, _address("worklist")), lambda: _state_of_blocks(names))
-
-
-def _state_of_blocks(names: list[str]) -> State:
-    entries = Certification.objects.filter(block__ab_name__in=names).order_by("number")
-    claims = Claim.objects.filter(block__ab_name__in=names)
-    decided = dict(entries.values_list("block__ab_name", "decision"))
-    return {"decisions": decided,
-            "claims": dict(claims.values_list("block__ab_name", "claimed_by__username"))}  # fmt: skip
+    return Subject(About("blocks", words, _address("worklist")), lambda: state_of_blocks(names))
 
 
 def _bulk(_request: HttpRequest, given: Given) -> Subject | None:
     entries = Certification.objects.filter(bulk=given["number"])
     names = list(entries.values_list("block__ab_name", flat=True).distinct()[:MOST_NAMED])
     about = About("blocks", str(given["number"]), _address("worklist"))
-    return Subject(about, lambda: _state_of_blocks(names)) if names else None
+    return Subject(about, lambda: state_of_blocks(names)) if names else None
 
 
 def _commented(_request: HttpRequest, given: Given) -> Subject:

@@ -20,7 +20,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from qcweb.access import is_machine_door, match_of, subject_of, token_of
-from qcweb.acts import ACTS, Act, State, Subject
+from qcweb.act_states import State
+from qcweb.acts import ACTS, Act, Subject
 from qcweb.addresses import address_of
 from qcweb.people.services.audit import About, Actor, record, was_recorded
 from qcweb.problems import answer

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from pipelines.models import AssociationBlock, RawFile
 from qcweb.supervisor import supervised, wait_for_page
+from qcweb.worklist import waiting
 
 TARGET = Path("docs/images")
 CHROMIUM = [
@@ -27,6 +28,10 @@ class Command(BaseCommand):
         pages = {
             "home": "/",
             "night": f"/nights/CCDCAM/{night}/",
+            "worklist": "/worklist/",
+            "block": f"/blocks/{_red()}/",
+            "calendar": f"/nights/CCDCAM/calendar/{night.year}/",
+            "night-report": f"/nights/CCDCAM/{night}/report/",
             "report": "/reports/CCDCAM/read_noise/",
             "frame": f"/frames/{_frame()}/",
             "plan": "/plan/CCDCAM/",
@@ -54,6 +59,14 @@ class Command(BaseCommand):
                 page.screenshot(path=target / f"{name}.png")
                 self.stdout.write(f"{TARGET / name}.png")
             browser.close()
+
+
+def _red() -> str:
+    """Return a block that needs a person's decision, a red one where there is one."""
+    found = [one.ab_name for one in waiting()]
+    if not found:
+        raise CommandError("No block waits for a person. Run: make demo ARGS=--no-server")
+    return found[0]
 
 
 def _frame() -> int:
