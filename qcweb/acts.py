@@ -216,16 +216,23 @@ def _new_account(request: HttpRequest, _given: Given) -> Subject:
 
 
 def _blocks(request: HttpRequest, _given: Given) -> Subject:
-    """Blocks of any instruments: the view decides on each only where its person has the right."""
+    """Blocks of one instrument, or of several: then the view decides on each by its person's rights."""
     names = request.POST.getlist("ab")[:MOST_NAMED]
     words = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)
-    return Subject(About("blocks", words, _address("worklist")), lambda: state_of_blocks(names))
+    return Subject(_about_blocks(words, names), lambda: state_of_blocks(names))
+
+
+def _about_blocks(words: str, names: list[str]) -> About:
+    blocks = AssociationBlock.objects.filter(ab_name__in=names)
+    instruments = list(blocks.values_list("instrument__name", flat=True).distinct()[:2])
+    of_one = instruments[0] if len(instruments) == 1 else ""
+    return About("blocks", words, _address("worklist"), of_one)
 
 
 def _bulk(_request: HttpRequest, given: Given) -> Subject | None:
     entries = Certification.objects.filter(bulk=given["number"])
     names = list(entries.values_list("block__ab_name", flat=True).distinct()[:MOST_NAMED])
-    about = About("blocks", str(given["number"]), _address("worklist"))
+    about = _about_blocks(str(given["number"]), names)
     return Subject(about, lambda: state_of_blocks(names)) if names else None
 
 

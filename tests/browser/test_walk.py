@@ -170,7 +170,7 @@ def test_the_list_of_keys_names_only_keys_that_work(visit, observatory, where):
         "/qc1/": {"/", "?", "Esc"},
         "/frames/": {"/", "?", "Esc"},
         "frame": {"j", "k", "g", "G", "/", "[", "]", "l", "?", "Esc"},
-        "/worklist/": {"j", "k", "g", "G", "n", "o", "↵", "x", "u", "/", "?", "Esc"},
+        "/worklist/": {"j", "k", "g", "G", "n", "o", "Enter", "x", "u", "/", "?", "Esc"},
         "night": {"j", "k", "g", "G", "n", "o", "↵", "/", "[", "]", "l", "?", "Esc"},
         "red": {"j", "k", "l", "a", "r", "c", "u", "Ctrl", "Enter", "/", "?", "Esc"},
     }

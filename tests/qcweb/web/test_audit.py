@@ -335,7 +335,7 @@ def test_an_act_that_was_done_has_one_line(world, name):
     assert subject in line.subject
     assert line.source == "127.0.0.1"
     assert bool(line.token) == name.startswith("api:")
-    is_of_people = kind in {"account", "token", "blocks"} or line.subject == "everything"
+    is_of_people = kind in {"account", "token"} or line.subject == "everything"
     assert line.instrument == ("" if is_of_people else "CCDCAM")
     if kind in {"block", "blocks", "value", "rule"} and name != "api:rows":
         assert line.before != line.after, line.after

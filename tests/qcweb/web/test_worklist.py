@@ -172,3 +172,12 @@ def test_too_many_at_once_are_refused(states, quinn_in):
     answer = quinn_in.post("/worklist/decide/", {"ab": ["x"] * 201, "decision": "ACCEPTED"})
     assert answer.status_code == 400
     assert "At most 200" in answer.content.decode()
+
+
+def test_who_has_no_right_for_an_instrument_changes_none_of_its_blocks(states, client, uma):
+    client.force_login(uma)
+    assert confirm(client, [states["red"]], comment="mine?").status_code == 403
+    assert client.post("/worklist/claim/", {"ab": states["red"].ab_name}).status_code == 403
+    assert standing(states["red"]) is None
+    page = parse(client.get("/worklist/"))
+    assert [one for one in page.all("input") if one.attributes.get("name") == "ab"] == []
