@@ -139,3 +139,9 @@ def run_to_rest(limit: int = 2000) -> None:
         for block_id in due:
             workflow.advance(block_id)
     raise AssertionError("The blocks never came to rest.")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest in one piece: begun last, it would end alone."""
+    items.sort(key=lambda item: "tests/site/test_database" not in item.nodeid)

@@ -36,7 +36,7 @@ def test_a_red_value_is_explained_left_out_of_statistics_and_brought_back(quinn,
 
     page.get_by_role("link", name="ccdcam_bias").click()
     expect(page.locator("#marks")).to_contain_text("the amplifier was warm")
-    page.locator("#marks tbody a").click()
+    page.locator("#marks tbody tr", has_text="the amplifier was warm").locator("a").first.click()
     stands.get_by_label("Why it is taken back").fill("it was not")
     stands.get_by_role("button", name="Take it back").click()
     expect(page.get_by_role("status")).to_contain_text("Taken back.")

@@ -41,7 +41,8 @@ class _Summed(io.RawIOBase):
 
 def write_backup(target: Path) -> Manifest:
     """Write a backup to a new file, readable by its owner only: it has the secret key in it."""
-    instruments = {one.name: one.folder for one in Instrument.objects.exclude(folder="")}
+    # By name: an older database has not all columns of today.
+    instruments = dict(Instrument.objects.exclude(folder="").values_list("name", "folder"))
     manifest = new_manifest(str(settings.VERSION), timezone.now(), instruments)
     part = target.with_name(f"{target.name}.part")
     part.touch(mode=0o600, exist_ok=True)
