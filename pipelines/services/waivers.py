@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from django.contrib.auth.models import User
 
 from pipelines.models import AssociationBlock, Completeness, ProcessStatus, Waiver, WaiverKind
-from pipelines.models.blocks import waived
 
 # Longer, and nobody remembers why: it is made anew, with a reason of its own day.
 MOST_NIGHTS = 366
@@ -80,7 +79,3 @@ def waivers_of(blocks: Iterable[AssociationBlock]) -> dict[int, Waiver]:
         .order_by("pk")
     )
     return {block.pk: one for block in could for one in found if one.covers(block)}
-
-
-def n_waived() -> int:
-    return AssociationBlock.objects.filter(waived()).count()

@@ -51,6 +51,7 @@ def settle(block: AssociationBlock, at: dt.datetime) -> bool:
         is_open=not is_automatic,
         is_rejected=block.is_withdrawn,
         is_certified=is_automatic,
+        is_badqual=block.is_badqual,
     )
     return is_automatic
 
