@@ -5,9 +5,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from pipelines.models import AssociationBlock, Instrument, RawFile
+from pipelines.services.requests import request_again
 from qcweb.certification.models import Certification, Decision
 from qcweb.certification.services.decisions import FollowUps, decide, reasons_of, take_back
 from qcweb.certification.services.record import CertificationError, standing
+from tests.conftest import run_to_rest
 
 pytestmark = pytest.mark.django_db
 
@@ -75,3 +77,11 @@ def test_the_database_refuses_an_accepted_block_that_is_badqual(night, quinn):
             block=night["red"], number=1, decision="ACCEPTED", decided_by=quinn,
             decided_at=timezone.now(), is_hiding=True,
         )  # fmt: skip
+
+
+def test_a_rejected_block_that_runs_again_stays_badqual_until_somebody_decides(night, quinn):
+    reject(night["red"], quinn, is_badqual=True)
+    assert request_again(night["red"], timezone.now())
+    run_to_rest()
+    block = fresh(night["red"])
+    assert (block.is_withdrawn, block.is_badqual, block.needs_person) == (True, True, True)
